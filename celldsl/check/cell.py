@@ -1,0 +1,368 @@
+"""The checked cell: what `check` has proved about a spec.
+
+Every name has one role and one shape, every expression is typed, every product is known to be a matrix
+product or elementwise, `extends`, `drop`, `def` and `share` are resolved, and the equations have an order in
+which they can be computed. Later stages never ask again and never go back to names in strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Literal
+
+from celldsl.check.width import Shape, Width
+from celldsl.errors import Diagnostic
+from celldsl.source import NOWHERE, Source, Span
+from celldsl.syntax import tree
+
+# --- expressions ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Expr:
+    """A typed expression. Two are equal if they say the same, wherever they were written."""
+
+    shape: Shape
+    span: Span = field(default=NOWHERE, compare=False, repr=False, kw_only=True)
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return ()
+
+    def rebuild(self, children: tuple[Expr, ...]) -> Expr:
+        """The same node over other children."""
+        return self
+
+    def walk(self) -> Iterator[Expr]:
+        """This node and all below it, parents first, left to right."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def transform(self, change: Callable[[Expr], Expr | None]) -> Expr:
+        """A copy in which every node for which `change` gives another is replaced by it (not descended into)."""
+        changed = change(self)
+        if changed is not None:
+            return changed
+        children = tuple(child.transform(change) for child in self.children)
+        return self if children == self.children else self.rebuild(children)
+
+
+@dataclass(frozen=True)
+class Num(Expr):
+    """A literal; `text` as written (scalar)."""
+
+    text: str = "0"
+
+    @property
+    def value(self) -> Fraction:
+        return Fraction(self.text)
+
+
+@dataclass(frozen=True)
+class Dim(Expr):
+    """A width used as a number, `1/sqrt(n)` (scalar)."""
+
+    width: Width = field(default_factory=Width)
+
+
+@dataclass(frozen=True)
+class Setting(Expr):
+    """A `const` or `hyper` by name (scalar)."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Parameter(Expr):
+    """A parameter, or a parameter derived from others by an equation without a time."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Signal(Expr):
+    """A signal `delay` steps back: 0 for `x_t`, 1 for `h_{t-1}`."""
+
+    name: str = ""
+    delay: int = 0
+
+
+@dataclass(frozen=True)
+class Identity(Expr):
+    """The identity matrix of the shape's width."""
+
+
+@dataclass(frozen=True)
+class Add(Expr):
+    """A sum, flat; a term that is subtracted is a `Neg`. Scalars stretch over vectors."""
+
+    terms: tuple[Expr, ...] = ()
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.terms
+
+    def rebuild(self, children: tuple[Expr, ...]) -> Expr:
+        return replace(self, terms=children)
+
+
+@dataclass(frozen=True)
+class Neg(Expr):
+    operand: Expr = None  # type: ignore[assignment]
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.operand,)
+
+    def rebuild(self, children: tuple[Expr, ...]) -> Expr:
+        return replace(self, operand=children[0])
+
+
+@dataclass(frozen=True)
+class _Pair(Expr):
+    left: Expr = None  # type: ignore[assignment]
+    right: Expr = None  # type: ignore[assignment]
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.left, self.right)
+
+    def rebuild(self, children: tuple[Expr, ...]) -> Expr:
+        return replace(self, left=children[0], right=children[1])
+
+
+@dataclass(frozen=True)
+class Mul(_Pair):
+    """Elementwise product; scalars stretch."""
+
+
+@dataclass(frozen=True)
+class Div(_Pair):
+    """Elementwise quotient; scalars stretch."""
+
+
+@dataclass(frozen=True)
+class Pow(_Pair):
+    """Elementwise power."""
+
+
+@dataclass(frozen=True)
+class Product(_Pair):
+    """Matrix product: matrix times vector, or (of parameters) matrix times matrix."""
+
+
+@dataclass(frozen=True)
+class Transpose(Expr):
+    operand: Expr = None  # type: ignore[assignment]
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.operand,)
+
+    def rebuild(self, children: tuple[Expr, ...]) -> Expr:
+        return replace(self, operand=children[0])
+
+
+@dataclass(frozen=True)
+class Concat(Expr):
+    """Vectors one above the other."""
+
+    parts: tuple[Expr, ...] = ()
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.parts
+
+    def rebuild(self, children: tuple[Expr, ...]) -> Expr:
+        return replace(self, parts=children)
+
+
+@dataclass(frozen=True)
+class Call(Expr):
+    """A function of `celldsl.functions.FUNCTIONS`, by name."""
+
+    function: str = ""
+    arguments: tuple[Expr, ...] = ()
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.arguments
+
+    def rebuild(self, children: tuple[Expr, ...]) -> Expr:
+        return replace(self, arguments=children)
+
+
+# --- declarations --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DimInfo:
+    """A dimension. `value` None: free, an argument of the module (`m` is input_size, `n` hidden_size)."""
+
+    name: str
+    value: Width | None = None
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class SignalInfo:
+    """An input, state or intermediate.
+
+    depth: how many steps back it is read at most (0: only at t). A signal of depth d ≥ 1 is carried: its last d
+    values are state of the generated module.
+    initial: the state's first value: a scalar expression, or "learned" (a parameter named by `Cell`).
+    """
+
+    name: str
+    shape: Shape
+    role: Literal["input", "state", "intermediate"]
+    depth: int = 0
+    initial: Expr | Literal["learned"] | None = None
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class InitCall:
+    """How a parameter starts: a number (`kind` "constant"), or a named scheme with numbers as arguments."""
+
+    kind: str
+    arguments: tuple[Fraction, ...] = ()
+
+
+@dataclass(frozen=True)
+class ParameterInfo:
+    """A trained parameter. `bias` is true where it only ever stands alone as a term of a sum."""
+
+    name: str
+    shape: Shape
+    init: InitCall | None = None
+    bias: bool = False
+    structure: tuple[str, tuple[Width, ...]] | None = None
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class SettingInfo:
+    """`const` (fixed) or `hyper` (an argument of the module, with this default); `text` as written."""
+
+    name: str
+    kind: Literal["const", "hyper"]
+    text: str
+    is_width: bool = False
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+    @property
+    def value(self) -> Fraction:
+        return Fraction(self.text)
+
+
+@dataclass(frozen=True)
+class Equation:
+    """`target = value`. Timeless equations define derived parameters, the others signals at t.
+
+    written: the equation as its author wrote it, for comments and documents.
+    """
+
+    target: str
+    value: Expr
+    timeless: bool
+    label: str | None
+    written: tree.Equation
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
+
+
+# --- the cell ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A checked cell. Tuples keep the author's order; `order` is one in which equations can be computed."""
+
+    name: str
+    doc: str
+    cites: tuple[str, ...]
+    dims: tuple[DimInfo, ...]
+    settings: tuple[SettingInfo, ...]
+    signals: tuple[SignalInfo, ...]
+    parameters: tuple[ParameterInfo, ...]
+    equations: tuple[Equation, ...]
+    order: tuple[str, ...]
+    output: str
+    claims: tuple[tree.Claim, ...]
+    parent: str | None = None
+    relatives: tuple[Cell, ...] = ()
+    """The checked cells its claims refer to."""
+    definition: tree.CellDef | None = field(default=None, compare=False, repr=False)
+    source: Source | None = field(default=None, compare=False, repr=False)
+    warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
+
+    @cached_property
+    def signal(self) -> dict[str, SignalInfo]:
+        return {info.name: info for info in self.signals}
+
+    @cached_property
+    def parameter(self) -> dict[str, ParameterInfo]:
+        return {info.name: info for info in self.parameters}
+
+    @cached_property
+    def setting(self) -> dict[str, SettingInfo]:
+        return {info.name: info for info in self.settings}
+
+    @cached_property
+    def equation(self) -> dict[str, Equation]:
+        return {equation.target: equation for equation in self.equations}
+
+    @property
+    def inputs(self) -> tuple[SignalInfo, ...]:
+        return tuple(info for info in self.signals if info.role == "input")
+
+    @cached_property
+    def states(self) -> tuple[SignalInfo, ...]:
+        """The carried states, the output's first where it is one, the others in the order of their equations;
+        an input that is read at an earlier time comes last."""
+        carried = [info for info in self.signals if info.depth > 0 and info.role == "state"]
+        carried.sort(key=lambda info: info.name != self.output)
+        return (*carried, *(info for info in self.signals if info.depth > 0 and info.role == "input"))
+
+    @property
+    def intermediates(self) -> tuple[SignalInfo, ...]:
+        return tuple(info for info in self.signals if info.role == "intermediate")
+
+    @cached_property
+    def derived(self) -> tuple[Equation, ...]:
+        """The equations of derived parameters, in order of computation."""
+        return tuple(self.equation[name] for name in self.order if self.equation[name].timeless)
+
+    @cached_property
+    def steps(self) -> tuple[Equation, ...]:
+        """The equations of signals, in order of computation."""
+        return tuple(self.equation[name] for name in self.order if not self.equation[name].timeless)
+
+    @property
+    def free_dims(self) -> tuple[str, ...]:
+        """The dimensions a module is built from, in order: input width, output width, the others."""
+        return tuple(dim.name for dim in self.dims if dim.value is None)
+
+    @property
+    def parameter_count(self) -> Width:
+        """The number of trained parameters, as a polynomial in the free dimensions (one bias per gate)."""
+        total = Width()
+        for info in self.parameters:
+            total = total + info.shape.size
+        return total
+
+    @cached_property
+    def varying(self) -> frozenset[str]:
+        """The signals that depend on an input or a state; the others are constant in time (a gate made of parameters)."""
+        found = {info.name for info in self.signals if info.role == "input"}
+        for equation in self.steps:
+            for node in equation.value.walk():
+                if isinstance(node, Signal) and (node.delay > 0 or node.name in found):
+                    found.add(equation.target)
+                    break
+        return frozenset(found)
+
