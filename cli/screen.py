@@ -1,0 +1,54 @@
+"""What commands print: colours only where a person is looking, JSON where a program is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from typing import IO, Any
+
+import click
+
+_SEVERITY = {"error": "red", "warning": "yellow", "help": "green", "note": "cyan"}
+_UNDERLINE = re.compile(r"^( +\| .*?)((?:\^+|-+)[ ^-]*)(.*)$")
+
+
+def is_terminal(stream: IO[Any]) -> bool:
+    """Whether a person is looking at this stream and has not asked for plain text (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(message: str, stream: IO[Any]) -> str:
+    """A diagnostic with its severity, place and underlines in colour, if the stream is a terminal."""
+    return "\n".join(map(_paint_line, message.split("\n"))) if is_terminal(stream) else message
+
+
+def _paint_line(line: str) -> str:
+    head, colon, rest = line.partition(":")
+    if colon and head in _SEVERITY:
+        return click.style(f"{head}:", fg=_SEVERITY[head], bold=True) + click.style(rest, bold=head == "error")
+    if line.startswith(("  --> ", "  ::: ")):
+        return click.style(line, fg="blue")
+    mark = _UNDERLINE.match(line)
+    if mark and "^" in mark[2]:
+        return mark[1] + click.style(mark[2] + mark[3], fg="red")
+    if mark and not mark[1].strip(" |"):
+        return mark[1] + click.style(mark[2] + mark[3], fg="blue")
+    return line
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_code(text: str, language: str) -> None:
+    """A text, highlighted on a terminal and byte for byte elsewhere."""
+    if not is_terminal(sys.stdout):
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    from rich.console import Console
+    from rich.syntax import Syntax
+
+    Console().print(Syntax(text, language, background_color="default", theme="ansi_dark", word_wrap=True))
