@@ -1,0 +1,76 @@
+"""From the name of a cell to the layer that a model is built around.
+
+A cell is a spec, compiled here and recompiled from its text when a run resumes;
+or one of torch's own layers, for comparison under the same loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from celldsl.train.errors import TrainError
+from celldsl.train.model import Layer
+from celldsl.train.settings import Settings
+
+TORCH = {"torch.nn.LSTM": nn.LSTM, "torch.nn.GRU": nn.GRU, "torch.nn.RNN": nn.RNN}
+
+
+@dataclass(frozen=True)
+class TrainedCell:
+    """The cell of a run: its name, the text it can be compiled from again, and its layer."""
+
+    name: str
+    text: str
+    layer: Layer
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def find_cell(settings: Settings, text: str | None = None) -> TrainedCell:
+    """Compile the settings' cell, or `text` in its place (a checkpoint's own copy of the spec).
+
+    Raises SpecError for a spec that does not compile, TrainError for an unknown layer of torch.
+    """
+    width = settings.hidden * (2 if settings.bidirectional else 1)
+    options: dict[str, Any] = {
+        "num_layers": settings.layers,
+        "bidirectional": settings.bidirectional,
+        "dropout": settings.dropout,
+        "batch_first": True,
+        **settings.cell_options,
+    }
+    source = settings.cell if text is None else text
+    if source.startswith("torch."):
+        if source not in TORCH:
+            raise TrainError(f"no layer {source!r} to compare with; there are {', '.join(TORCH)}")
+        kind = TORCH[source]
+        _known_options(source, kind, settings)
+        layer = Layer(lambda m: kind(m, settings.hidden, **options), width, settings.bidirectional)
+        return TrainedCell(source, source, layer)
+
+    import celldsl
+
+    cell = celldsl.compile(source)
+
+    def make(m: int) -> nn.Module:
+        try:
+            layer: nn.Module = cell.rnn(m, settings.hidden, backend=settings.backend, **options)
+        except TypeError as error:  # a cell_option the layer does not know, or one it needs and was not given
+            raise TrainError(f"{cell.name}: {error}") from error
+        return layer
+
+    return TrainedCell(cell.name, cell.spec, Layer(make, width, settings.bidirectional))
+
+
+def _known_options(name: str, kind: type[nn.Module], settings: Settings) -> None:
+    known = inspect.signature(nn.RNNBase.__init__).parameters
+    for option in settings.cell_options:
+        if option not in known or (option == "nonlinearity" and kind is not nn.RNN):
+            raise TrainError(f"{name} has no option {option!r}")
