@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SpecError as error:
         return _end(str(error), FAILED)
     except CelldslError as error:
-        return _end(f"error: {error}", FAILED)
+        return _end(f"error: {error}", getattr(error, "exit_status", FAILED))
     except ModuleNotFoundError as error:
         line = missing(error)
         if line is None:

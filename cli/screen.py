@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from typing import IO, Any
 
 import click
@@ -52,3 +53,19 @@ def print_code(text: str, language: str) -> None:
     from rich.syntax import Syntax
 
     Console().print(Syntax(text, language, background_color="default", theme="ansi_dark", word_wrap=True))
+
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], stream: IO[str]) -> None:
+    """A rich table on a terminal; elsewhere plain columns, never cut or folded. Empty titles make no title row."""
+    if is_terminal(stream):
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(*titles, header_style="bold", box=None, pad_edge=False, show_header=any(titles))
+        for row in rows:
+            table.add_row(*map(str, row))
+        Console(file=stream, highlight=False, markup=False).print(table)
+        return
+    widths = [max(len(str(line[at])) for line in (titles, *rows)) for at in range(len(titles))]
+    for line in (titles, *rows) if any(titles) else rows:
+        print("  ".join(str(cell).ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip(), file=stream)

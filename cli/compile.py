@@ -1,0 +1,43 @@
+"""`celldsl compile`: specs to modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.option(
+    "-o",
+    "--output",
+    default=".",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the modules, one file per spec; - prints them.",
+)
+@click.option("--target", type=click.Choice(["torch"]), default="torch", show_default=True, help="What to emit.")
+@click.option("--force", is_flag=True, help="Replace files that celldsl did not write.")
+def command(specs: tuple[str, ...], output: Path, target: str, force: bool) -> None:
+    """Compile specs to modules that need torch alone.
+
+    A spec's module is named after its file; emitted files are replaced, other files are not.
+
+    \b
+    celldsl compile lstm1 my.cell -o cells/
+    celldsl compile lstm -o -
+    """
+    from celldsl.driver import compile
+    from celldsl.files import module_name, write_module
+    from celldsl.library import load
+
+    for spec in specs:
+        source = load(spec)
+        text = compile(source, target)
+        if str(output) == "-":
+            click.echo(text, nl=False)
+        else:
+            path = output / f"{module_name(source)}.py"
+            write_module(path, text, force=force)
+            click.echo(f"{spec} -> {path}")

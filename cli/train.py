@@ -1,0 +1,100 @@
+"""`celldsl train`: one cell on one task."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import Any
+
+import click
+
+from celldsl.runtime.backends import BACKENDS
+from celldsl.train.settings import DEVICES, OPTIMISERS, PRECISIONS, SCHEDULES, Settings
+from celldsl.train.tasks import TASKS
+
+DEFAULT = {each.name: each.default for each in dataclasses.fields(Settings)}
+
+
+class Assignment(click.ParamType):
+    """`name=value`, the value read as JSON where it is JSON (numbers, true, null) and as text where it is not."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        name, equals, text = value.partition("=")
+        if not equals or not name.isidentifier():
+            self.fail(f"{value!r} is not of the form name=value", param, ctx)
+        try:
+            return name, json.loads(text)
+        except ValueError:
+            return name, text
+
+
+def setting(flag: str, name: str, help: str, **rest: Any) -> Any:
+    """An option for one field of `Settings`, with the default that stands there."""
+    return click.option(flag, name, default=DEFAULT[name], show_default=DEFAULT[name] is not None, help=help, **rest)
+
+
+@click.command()
+@click.argument("cell", default="lstm")
+@setting("--task", "task", "What to learn.", type=click.Choice(list(TASKS)))
+@setting(
+    "--data", "data_dir", "Folder with one folder of Parquet files per data set.", type=click.Path(), metavar="DIR"
+)
+@click.option("--task-option", "task_options", multiple=True, type=Assignment(), help="An option of the task (repeat).")
+@click.option("--cell-option", "cell_options", multiple=True, type=Assignment(), help="A setting of the cell (repeat).")
+@setting("--hidden", "hidden", "Width of the hidden state.", type=int)
+@setting("--layers", "layers", "Layers, one above the other.", type=int)
+@click.option("--bidirectional", is_flag=True, help="Read the sequence both ways.")
+@setting("--dropout", "dropout", "Dropout between layers.", type=float)
+@setting("--backend", "backend", "What runs the cell.", type=click.Choice(["auto", *BACKENDS]))
+@setting("--epochs", "epochs", "Epochs at most.", type=int)
+@setting("--batch-size", "batch", "Examples per step.", type=int)
+@setting("--optimizer", "optimiser", "How to descend.", type=click.Choice(OPTIMISERS))
+@setting("--lr", "lr", "Learning rate; η0 of exp-loss.", type=float)
+@setting("--momentum", "momentum", "For sgd and rmsprop.", type=float)
+@setting("--weight-decay", "weight_decay", "Weight decay.", type=float)
+@setting(
+    "--schedule",
+    "schedule",
+    "The rate over epochs; exp-loss is Lu & Salem's η0·exp(loss).",
+    type=click.Choice(SCHEDULES),
+)
+@setting("--clip", "clip", "Largest norm of the gradient.", type=float)
+@setting("--patience", "patience", "Stop after so many epochs without a better one.", type=int)
+@setting("--seed", "seed", "Seed of weights and order.", type=int)
+@setting("--precision", "precision", "Number format.", type=click.Choice(PRECISIONS))
+@setting("--device", "device", "Where to run.", type=click.Choice(DEVICES))
+@setting("--threads", "threads", "CPU threads; torch's own choice if not given.", type=int)
+@setting("-o", "out", "Folder for metrics, checkpoints and the result.", type=click.Path(), metavar="DIR")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the -o folder, to the same bits.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else, on standard output.")
+@click.option("--quiet", is_flag=True, help="Say nothing while it runs.")
+def command(resume: bool, as_json: bool, quiet: bool, **fields: Any) -> None:
+    """Train CELL, a path or a shipped name, on a task.
+
+    torch.nn.LSTM, torch.nn.GRU and torch.nn.RNN are cells here too, to compare with.
+
+    \b
+    celldsl train lstm1
+    celldsl train my.cell --task adding --task-option length=200 --hidden 128
+    celldsl train lstm --task mnist-rows --data DIR --schedule exp-loss -o runs/lstm --resume
+    """
+    from celldsl.cli.screen import print_json
+    from celldsl.extras import need
+    from celldsl.train import Progress, terminal_progress, train
+
+    need("train", "training")
+    settings = Settings(
+        **{**fields, "task_options": dict(fields["task_options"]), "cell_options": dict(fields["cell_options"])}
+    )
+    result = train(settings, resume=resume, progress=Progress() if quiet else terminal_progress())
+    if as_json:
+        print_json(result.to_json())
+    else:
+        best = f"best test {result.metric} {result.best:.4f} (epoch {result.best_epoch} of {len(result.rows)})"
+        speed = f"last {result.last:.4f}, {result.seconds_per_epoch:.2f} s per epoch"
+        click.echo(f"{result.cell} on {result.task}: {best}, {speed}")
+        if settings.out:
+            print(f"written to {settings.out}", file=sys.stderr)
