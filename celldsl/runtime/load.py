@@ -14,18 +14,33 @@ import re
 from importlib import resources
 from types import ModuleType
 
+from celldsl import relatives
+from celldsl.check.cell import Cell
 from celldsl.runtime import cache
 
+_cells: dict[str, Cell] = {}  # of the modules loaded in this process, by module name
 
-def load(text: str, name: str) -> ModuleType:
-    """The module of an emitted text, the same for the same text. `name`, the cell's, becomes part of its name."""
-    stem = re.sub(r"[^a-z0-9_]", "_", name.lower()) or "cell"
+
+def load(text: str, cell: Cell) -> ModuleType:
+    """The module of a cell's emitted text; the same for the same text."""
+    stem = re.sub(r"[^a-z0-9_]", "_", cell.name.lower())
     if _shipped_text(stem) == text:
-        return importlib.import_module(f"celldsl.generated.{stem}")
-    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
-    cache.write(cache.folder() / f"{stem}_{digest}.py", text)
-    importlib.invalidate_caches()
-    return importlib.import_module(f"celldsl.runtime.emitted.{stem}_{digest}")
+        name = f"celldsl.generated.{stem}"
+    else:
+        digest = hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+        name = f"celldsl.runtime.emitted.{stem}_{digest}"
+        cache.write(cache.folder() / f"{stem}_{digest}.py", text)
+        importlib.invalidate_caches()
+    _cells[name] = cell
+    return importlib.import_module(name)
+
+
+def cell_of(layer: object) -> Cell | None:
+    """The cell that a layer was built from; None for one that was unpickled where its cell was never compiled."""
+    module = type(layer).__module__
+    if module in _cells:
+        return _cells[module]
+    return relatives.find(type(layer).__name__) if module.startswith("celldsl.generated.") else None
 
 
 def _shipped_text(stem: str) -> str | None:

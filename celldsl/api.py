@@ -1,0 +1,230 @@
+"""The Python interface: `compile(source)` and what a `CompiledCell` answers.
+
+A `CompiledCell` holds a checked cell and takes each later step on first use: asking for widths needs neither SymPy nor
+torch, asking for `params` needs SymPy, building a layer needs torch.
+"""
+
+from __future__ import annotations
+
+import html
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from celldsl import library, relatives, show
+from celldsl.check.cell import Cell, SignalInfo
+from celldsl.errors import Diagnostic
+from celldsl.formulas import plain
+from celldsl.source import Source
+from celldsl.syntax import tree
+
+if TYPE_CHECKING:
+    import sympy
+    from torch import nn
+
+    from celldsl.schedule import Schedule
+    from celldsl.symbolic import Form
+
+
+def compile(source: str | Path | Source) -> CompiledCell:
+    """Compile a cell: spec text, a path, or the name of a shipped spec in any case.
+
+    Of a source with several cells the last one is compiled; the others serve it. Raises SpecError, whose
+    `diagnostics` hold every error of the source.
+    """
+    source = library.load(source)
+    return CompiledCell(relatives.check(source)[-1], source)
+
+
+def zoo() -> list[str]:
+    """The names of the shipped specs."""
+    return library.zoo()
+
+
+class CompiledCell:
+    """A cell that has passed every check. `compile` makes it."""
+
+    def __init__(self, checked: Cell, source: Source):
+        self.checked = checked
+        self._source = source
+
+    # --- what the equations say ---------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self.checked.name
+
+    @property
+    def doc(self) -> str:
+        return self.checked.doc
+
+    @property
+    def cites(self) -> tuple[str, ...]:
+        return self.checked.cites
+
+    @property
+    def claims(self) -> tuple[tree.Claim, ...]:
+        return self.checked.claims
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Warnings; a cell with errors is never compiled."""
+        return self.checked.warnings
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Names of the inputs -> widths, in the order `forward` takes them."""
+        return _widths(self.checked.inputs)
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Names of the carried signals -> widths, in the order of the state tuple."""
+        return _widths(self.checked.states)
+
+    @property
+    def intermediates(self) -> dict[str, str]:
+        """Names of gates, candidates and whatever else is computed within a step -> widths."""
+        return _widths(self.checked.intermediates)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Names of the trained parameters -> shapes: `n×m` a matrix, `n` a vector, `1` a scalar."""
+        return {info.name: "×".join(map(str, info.shape.dims)) or "1" for info in self.checked.parameters}
+
+    @cached_property
+    def params(self) -> sympy.Expr:
+        """The number of parameters in the widths, one bias a gate."""
+        from celldsl.symbolic import counts
+
+        return counts.parameter_count(self.checked)
+
+    @cached_property
+    def flops(self) -> sympy.Expr:
+        """Floating-point operations of one step for one batch row, in the widths."""
+        from celldsl.symbolic import counts
+
+        return counts.flops(self.checked)
+
+    @cached_property
+    def state_size(self) -> sympy.Expr:
+        """Numbers carried from step to step for one batch row, in the widths."""
+        from celldsl.symbolic import counts
+
+        return counts.state_size(self.checked)
+
+    def count(self, **sizes: int) -> int:
+        """The number of parameters at given widths, `count(m=28, n=50)`; settings that are widths have defaults.
+
+        Raises TypeError for a width that is missing or is none of this cell's.
+        """
+        dims, settings = self.checked.free_dims, [info for info in self.checked.settings if info.is_width]
+        unknown = sorted(sizes.keys() - {*dims, *(info.name for info in settings)})
+        missing = [name for name in dims if name not in sizes]
+        if unknown or missing:
+            problem = f"no width {', '.join(unknown)}" if unknown else f"missing {', '.join(missing)}"
+            raise TypeError(f"{self.name}.count({', '.join(f'{name}=…' for name in dims)}): {problem}")
+        values = {info.name: int(info.value) for info in settings} | sizes
+        found = self.params.subs({symbol: values[symbol.name] for symbol in self.params.free_symbols})
+        if not found.is_Integer:
+            raise ValueError(f"{self.name} has no whole number of parameters at {sizes}: {found}")
+        return int(found)
+
+    # --- the stages ---------------------------------------------------------------------
+
+    @cached_property
+    def form(self) -> Form:
+        """The symbolic form: matrix products and the pointwise map between them."""
+        from celldsl.symbolic import lower
+
+        return lower(self.checked)
+
+    @property
+    def schedule(self) -> Schedule:
+        """What is hoisted out of time, stacked, fused and saved; prints as a table."""
+        return self._schedule("torch")
+
+    def _schedule(self, target: str) -> Schedule:
+        from celldsl.schedule import plan
+
+        return plan(self.form, target)
+
+    def source(self, target: str = "torch") -> str:
+        """The text of the emitted module."""
+        from celldsl.emit import emit
+
+        return emit(self._schedule(target), target)
+
+    @cached_property
+    def spec(self) -> str:
+        """The cell as spec text that compiles by itself: with whatever cells it refers to that are not shipped."""
+        return relatives.whole(self._source, self.name)
+
+    def latex(self) -> str:
+        """All equations, inherited ones too, as an `align` environment."""
+        return show.latex(self.checked)
+
+    # --- modules ------------------------------------------------------------------------
+
+    def rnn(self, *sizes: int, backend: str = "auto", **options: Any) -> nn.Module:
+        """A layer over time with the conventions of `torch.nn.LSTM`.
+
+            rnn(input_size, hidden_size, num_layers=1, batch_first=False, dropout=0.0, bidirectional=False,
+                device=None, dtype=None, two_biases=False, **settings)
+
+        `layer(x, state=None)` gives `(output, state)`; `layer.signals(x)` the sequence of every signal.
+        Raises ValueError for an unknown backend.
+        """
+        return self._build(self.name, backend)(*sizes, **options)
+
+    def step(self, *sizes: int, backend: str = "auto", **options: Any) -> nn.Module:
+        """A single step: `step(x_t, state=None)` gives `(output, state)`, x_t of shape (B, m) or (m,)."""
+        return self._build(f"{self.name}Cell", backend)(*sizes, **options)
+
+    def _build(self, name: str, backend: str) -> Any:
+        from celldsl.runtime.backends import choose
+        from celldsl.runtime.load import load
+
+        target = choose(backend).target
+        if target not in self._modules:
+            self._modules[target] = load(self.source(target), self.checked)
+        return getattr(self._modules[target], name)
+
+    @cached_property
+    def _modules(self) -> dict[str, Any]:
+        return {}
+
+    # --- as people see it ---------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        parts = [
+            f"{role} {_listed(names)}" for role, names in (("inputs", self.inputs), ("states", self.states)) if names
+        ]
+        return f"<cell {self.name}: {', '.join(parts)}, {plain(self.params)} parameters>"
+
+    def _repr_latex_(self) -> str:
+        return self.latex()
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("inputs", _listed(self.inputs)),
+            ("states", _listed(self.states)),
+            ("intermediates", _listed(self.intermediates)),
+            ("parameters", f"{plain(self.params)}: {_listed(self.parameters)}"),
+            ("FLOPs per step", plain(self.flops)),
+            ("cite", "; ".join(self.cites)),
+        ]
+        table = "".join(
+            f"<tr><th>{html.escape(title)}</th><td>{html.escape(text)}</td></tr>" for title, text in rows if text
+        )
+        return (
+            f"<div><strong>{html.escape(self.name)}</strong> {html.escape(self.doc)}\n"
+            f"{html.escape(self.latex(), quote=False)}\n<table>{table}</table></div>"
+        )
+
+
+def _widths(infos: tuple[SignalInfo, ...]) -> dict[str, str]:
+    return {info.name: str(info.shape.width) for info in infos}
+
+
+def _listed(names: dict[str, str]) -> str:
+    return ", ".join(f"{name}: {width}" for name, width in names.items())

@@ -1,0 +1,61 @@
+"""The whole flow, one line per arrow.
+
+    source text -> syntax tree -> checked cell -> symbolic form -> schedule -> emitted module
+
+`compile` goes all the way, `stage` shows any form between as text. Where specs come from is `library`'s matter; how
+one finds the cells it refers to, `relatives`'.
+"""
+
+from __future__ import annotations
+
+from celldsl import relatives, show
+from celldsl.source import Source
+from celldsl.syntax import parse
+
+STAGES = ("source", "tree", "cell", "form", "schedule", "torch", "latex")
+
+
+def compile(source: Source, target: str = "torch") -> str:
+    """The text of one module, for the last cell of a source. Raises SpecError with all errors of the source."""
+    from celldsl.emit import emit  # these three bring SymPy, which `check` does not wait for
+    from celldsl.schedule import plan
+    from celldsl.symbolic import lower
+
+    # fmt: off
+    cell = relatives.check(source)[-1]  # text -> syntax tree -> checked cell: roles, widths, order
+    form = lower(cell)                  # checked cell  -> matrix products and the pointwise map between them
+    schedule = plan(form, target)       # symbolic form -> what is hoisted, stacked, fused, saved
+    return emit(schedule, target)       # schedule      -> text of one module
+    # fmt: on
+
+
+def stage(source: Source, name: str) -> str:
+    """One form of the last cell of a source as text; `name` is one of `STAGES`.
+
+    The flow is followed only as far as it must be, so that the tree of a spec with wrong widths can be shown.
+    Raises SpecError; ValueError for a name that is no stage.
+    """
+    if name == "source":
+        return source.text
+    if name == "tree":
+        return show.tree(parse(source))
+    if name not in STAGES:
+        raise ValueError(f"there is no stage {name!r}; the stages are {', '.join(STAGES)}")
+    cell = relatives.check(source)[-1]
+    if name == "cell":
+        return show.cell(cell)
+    if name == "latex":
+        return show.latex(cell)
+    from celldsl.schedule import plan
+    from celldsl.symbolic import lower
+
+    form = lower(cell)
+    if name == "form":
+        return str(form)
+    schedule = plan(form, "torch")
+    return str(schedule) if name == "schedule" else compile(source, name)
+
+
+def stages(source: Source) -> dict[str, str]:
+    """Every form of the last cell of a source as text, in the order of the flow."""
+    return {name: stage(source, name) for name in STAGES}

@@ -1,0 +1,122 @@
+"""Two computations of one cell, held against each other: results and every gradient.
+
+A trace names the results of a computation and the gradients of its leaves. `difference` is the largest deviation
+between two traces; each tensor's is measured against the larger of 1 and its own largest entry, so that one
+tolerance serves gradients that were summed over many steps too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from celldsl.check.cell import Cell, SignalInfo
+from celldsl.runtime import oracle
+
+Trace = dict[str, Tensor]
+
+
+def sizes_of(cell: Cell, start: int = 5) -> dict[str, int]:
+    """Unequal sizes for the free dimensions of a cell, odd if need be, such that every width is a whole number."""
+    for scale in range(1, 65):
+        sizes = {name: (start + 2 * place) * scale for place, name in enumerate(reversed(cell.free_dims))}
+        if all_sizes(cell, sizes):
+            return sizes
+    raise ValueError(f"no sizes up to 64 times {start} make every width of {cell.name} a whole number")
+
+
+def all_sizes(cell: Cell, sizes: Mapping[str, int]) -> dict[str, int]:
+    """The sizes with those computed from them and from settings; empty if one of these is no whole number above 0."""
+    known = {info.name: int(info.value) for info in cell.settings if info.is_width} | dict(sizes)
+    for dim in cell.dims:
+        if dim.value is not None:
+            value = dim.value.at(known)
+            if value.denominator != 1 or value < 1:
+                return {}
+            known[dim.name] = int(value)
+    return known
+
+
+def entries(info: SignalInfo, known: Mapping[str, int]) -> int:
+    """The last dimension of a signal's tensor."""
+    return int(info.shape.width.at(known))
+
+
+def state_widths(cell: Cell, known: Mapping[str, int]) -> list[int]:
+    """The last dimension of each tensor of the state, in the order of the layer's state."""
+    deepest = max((info.depth for info in cell.states), default=0)
+    return [entries(info, known) for delay in range(1, deepest + 1) for info in cell.states if info.depth >= delay]
+
+
+def trace(results: Trace, leaves: Mapping[str, Tensor]) -> Trace:
+    """The results, and the gradients of the leaves for random cotangents, the same for results of the same names."""
+    generator = torch.Generator().manual_seed(1)
+    total = torch.zeros((), dtype=torch.float64)
+    for name in sorted(results):
+        cotangent = torch.randn(results[name].shape, generator=generator, dtype=torch.float64)
+        total = total + (results[name] * cotangent.to(results[name])).sum()
+    found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
+    gradients = {
+        f"d {name}": torch.zeros_like(leaf) if gradient is None else gradient
+        for (name, leaf), gradient in zip(leaves.items(), found, strict=True)
+    }
+    return {name: value.detach() for name, value in results.items()} | gradients
+
+
+def difference(one: Trace, other: Trace) -> tuple[float, str]:
+    """The largest deviation, and the name of what deviates so. Infinite where names, shapes or finiteness differ."""
+    if one.keys() != other.keys():
+        return float("inf"), ", ".join(sorted(one.keys() ^ other.keys()))
+    worst, where = 0.0, ""
+    for name, value in one.items():
+        found = _deviation(value.double(), other[name].double())
+        if found > worst:
+            worst, where = found, name
+    return worst, where
+
+
+def _deviation(one: Tensor, other: Tensor) -> float:
+    if one.shape != other.shape:
+        return float("inf")
+    if one.numel() == 0:
+        return 0.0
+    found = float((one - other).abs().max()) / max(1.0, float(other.abs().max()))
+    return found if found == found else float("inf")
+
+
+def parameters_of(step: nn.Module, cell: Cell) -> dict[str, Tensor]:
+    """The parameters of a single-step module as the equations have them: of two biases, the sum."""
+    found = dict(step.named_parameters())
+    return {
+        name: tensor + found[f"{name}_hh"] if f"{name}_hh" in found else tensor
+        for name, tensor in found.items()
+        if not (name.endswith("_hh") and name.removesuffix("_hh") in cell.parameter)
+    }
+
+
+def run_layer(
+    cell: Cell, layer: nn.Module, inputs: Sequence[Tensor], state: Sequence[Tensor] | None, sizes: Mapping[str, int]
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """What an emitted layer should give, by the oracle: layers and directions one after the other.
+
+    inputs: (T, B, width) each; state: (layers · directions, B, width) each, as the layer takes it.
+    """
+    states: list[tuple[Tensor, ...]] = []
+    first, *others = inputs
+    width = cell.inputs[0].shape.width.name
+    directions = 2 if layer.bidirectional else 1
+    for level in range(layer.num_layers):
+        outputs = []
+        for direction in range(directions):
+            step = layer.layers[f"l{level}{'_reverse' if direction else ''}"]
+            own = dict(sizes) if width is None else dict(sizes) | {width: first.shape[-1]}
+            given = None if state is None else [part[len(states)] for part in state]
+            sequences = [value.flip(0) if direction else value for value in (first, *others)]
+            named = {info.name: value for info, value in zip(cell.inputs, sequences, strict=True)}
+            found = oracle.run(cell, parameters_of(step, cell), named, own, given)
+            outputs.append(found.output.flip(0) if direction else found.output)
+            states.append(found.state)
+        first = torch.cat(outputs, dim=-1)
+    return first, tuple(torch.stack(parts) for parts in zip(*states, strict=True))

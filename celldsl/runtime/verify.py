@@ -1,0 +1,224 @@
+"""Is a cell what its spec says, and its module what the cell says?
+
+`verify` checks every claim symbolically, the formula of its size against the built module's own count, and the module
+against the oracle, against its own scripted form, and against `torch.nn` where the cell is one of torch's: outputs,
+states and every gradient. The result is a table as data; the command line draws it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from celldsl.runtime import compare, weights
+from celldsl.runtime.torch_cells import recognise
+from celldsl.symbolic import counts
+from celldsl.symbolic.claims import verify_claims
+
+if TYPE_CHECKING:
+    from celldsl.api import CompiledCell
+
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}
+"""The largest deviation that passes, relative to the larger of 1 and the tensor's own largest entry."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that was checked.
+
+    check: what against what (`claim`, `size`, `oracle`, `script`, `torch.nn`).
+    subject: the formula, or the case.
+    expected, found: both sides, as text; detail: where they differ, and who is responsible.
+    """
+
+    check: str
+    subject: str
+    expected: str
+    found: str
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All rows of one cell."""
+
+    cell: str
+    rows: tuple[Row, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(row.ok for row in self.rows)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"cell": self.cell, "ok": self.ok, "rows": [asdict(row) for row in self.rows]}
+
+
+def verify(cell: CompiledCell) -> Report:
+    """Check everything that can be checked of a compiled cell; what is false is a row, not an error."""
+    rows = [*_claims(cell), *_sizes(cell), *_oracle(cell), *_script(cell), *_torch(cell)]
+    return Report(cell.name, tuple(rows))
+
+
+# --- claims and sizes ----------------------------------------------------------------------
+
+
+def _claims(cell: CompiledCell) -> Iterator[Row]:
+    for result in verify_claims(cell.checked):
+        yield Row("claim", result.text, result.expected, result.found, result.ok, result.detail)
+
+
+def _sizes(cell: CompiledCell) -> Iterator[Row]:
+    """The formulas of both bias layouts against modules that are built."""
+    formulas = ((False, cell.params), (True, counts.two_bias_count(cell.checked)))
+    for two_biases, formula in formulas:
+        if two_biases and formula == cell.params:
+            continue
+        for start in (1, 5, 12):
+            sizes = compare.sizes_of(cell.checked, start)
+            layer = build(cell, sizes, two_biases=two_biases)
+            widths = {info.name: int(info.value) for info in cell.checked.settings if info.is_width} | sizes
+            expected = formula.subs({symbol: widths[symbol.name] for symbol in formula.free_symbols})
+            found = sum(parameter.numel() for parameter in layer.parameters())
+            shown = ", ".join(f"{name}={size}" for name, size in sizes.items())
+            subject = f"{formula} at {shown}" + (", two biases" if two_biases else "")
+            yield Row("size", subject, str(expected), str(found), bool(expected == found))
+
+
+# --- the module against other computations of the same -------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run: T steps of B rows, from a given state or none, through layers and directions."""
+
+    steps: int
+    batch: int
+    state: bool
+    layers: int = 1
+    bidirectional: bool = False
+    two_biases: bool = False
+
+    def __str__(self) -> str:
+        parts = [f"T={self.steps}", f"B={self.batch}"]
+        parts += ["given state"] if self.state else []
+        parts += [f"{self.layers} layers"] if self.layers > 1 else []
+        parts += ["both directions"] if self.bidirectional else []
+        parts += ["two biases"] if self.two_biases else []
+        return ", ".join(parts)
+
+
+CASES = (
+    Case(7, 3, state=True),
+    Case(5, 3, state=False),
+    Case(1, 3, state=True),
+    Case(4, 1, state=True),
+    Case(4, 2, state=True, layers=2, bidirectional=True),
+    Case(3, 2, state=True, two_biases=True),
+)
+
+
+def _oracle(cell: CompiledCell) -> Iterator[Row]:
+    for dtype in TOLERANCE:
+        for case in CASES:
+            if case.two_biases and not counts.doubled_biases(cell.checked):
+                continue
+            layer, inputs, state, leaves = _setting(cell, case, dtype)
+            parts = state if state is None or isinstance(state, tuple) else (state,)
+            sizes = compare.sizes_of(cell.checked)
+            expected = compare.trace(_results(compare.run_layer(cell.checked, layer, inputs, parts, sizes)), leaves)
+            found = compare.trace(_results(layer(*inputs, state)), leaves)
+            yield _compared("oracle", case, dtype, found, expected)
+
+
+def _script(cell: CompiledCell) -> Iterator[Row]:
+    """TorchScript rewrites a module while it runs, so that its third run is the one that counts."""
+    for case in (Case(5, 3, state=True), Case(3, 2, state=False, layers=2, bidirectional=True)):
+        layer, inputs, state, leaves = _setting(cell, case, torch.float64)
+        scripted = torch.jit.script(layer)
+        for _ in range(3):
+            found = compare.trace(_results(scripted(*inputs, state)), leaves)
+        expected = compare.trace(_results(layer(*inputs, state)), leaves)
+        yield _compared("script", case, torch.float64, found, expected)
+
+
+def _torch(cell: CompiledCell) -> Iterator[Row]:
+    """Beside torch's own module with the same weights, in its two-bias layout, where gradients match one to one."""
+    recognised = recognise(cell.checked)
+    if recognised is None:
+        return
+    kind, names = recognised
+    for case in (Case(7, 3, True, two_biases=True), Case(4, 2, True, layers=2, bidirectional=True, two_biases=True)):
+        for dtype in (torch.float64, torch.float32):
+            layer, inputs, state, leaves = _setting(cell, case, dtype)
+            module = weights.to_torch(layer, cell.spec)
+            given = {name: leaf for name, leaf in leaves.items() if not name.startswith("layers.")}
+            expected = compare.trace(_results(module(*inputs, state)), given | dict(module.named_parameters()))
+            found = compare.trace(_results(layer(*inputs, state)), leaves)
+            for key in layer.layers:
+                prefix = f"d layers.{key}."
+                own = {name.removeprefix(prefix): found.pop(name) for name in list(found) if name.startswith(prefix)}
+                found |= {f"d {name}_{key}": value for name, value in weights.pack(own, kind, names).items()}
+            yield _compared(kind.title, case, dtype, found, expected)
+
+
+# --- the parts of a run --------------------------------------------------------------------
+
+
+def build(cell: CompiledCell, sizes: Mapping[str, int], **options: Any) -> nn.Module:
+    """A layer of a cell at sizes given by the names of its free dimensions."""
+    first, second, *others = cell.checked.free_dims
+    return cell.rnn(sizes[first], sizes[second], **{name: sizes[name] for name in others}, **options)
+
+
+State = Any  # what a layer takes: None, a tensor where there is one state, else a tuple of tensors
+
+
+def _setting(
+    cell: CompiledCell, case: Case, dtype: torch.dtype
+) -> tuple[nn.Module, list[Tensor], State, compare.Trace]:
+    """A layer with parameters off their first values, random inputs and state, and all leaves that take gradients."""
+    generator = torch.Generator().manual_seed(7)
+    sizes = compare.sizes_of(cell.checked)
+
+    def random(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
+
+    layer = build(
+        cell, sizes, num_layers=case.layers, bidirectional=case.bidirectional, two_biases=case.two_biases, dtype=dtype
+    )
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.add_(0.2 * random(*parameter.shape))
+    known = compare.all_sizes(cell.checked, sizes)
+    inputs = [random(case.steps, case.batch, compare.entries(info, known)) for info in cell.checked.inputs]
+    leaves = {info.name: value for info, value in zip(cell.checked.inputs, inputs, strict=True)}
+    state: State = None
+    if case.state and cell.checked.states:
+        rows = case.layers * (2 if case.bidirectional else 1)
+        parts = [0.5 * random(rows, case.batch, width) for width in compare.state_widths(cell.checked, known)]
+        leaves |= {f"state {place}": part for place, part in enumerate(parts)}
+        state = tuple(parts) if len(parts) > 1 else parts[0]
+    for value in leaves.values():
+        value.requires_grad_()
+    return layer, inputs, state, leaves | dict(layer.named_parameters())
+
+
+def _results(returned: tuple[Tensor, State]) -> compare.Trace:
+    """What a layer returned, by name."""
+    output, state = returned
+    parts = state if isinstance(state, tuple) else (state,)
+    return {"output": output} | {f"final state {place}": part for place, part in enumerate(parts)}
+
+
+def _compared(check: str, case: Case, dtype: torch.dtype, found: compare.Trace, expected: compare.Trace) -> Row:
+    deviation, where = compare.difference(found, expected)
+    limit = TOLERANCE[dtype]
+    ok = deviation <= limit
+    name = str(dtype).removeprefix("torch.")
+    detail = "" if ok else f"largest in {where}"
+    return Row(check, f"{case}, {name}", f"<= {limit:.0e}", f"{deviation:.1e}", ok, detail)
