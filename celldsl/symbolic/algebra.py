@@ -153,6 +153,12 @@ class stretch(Along):
     nargs = 2
 
 
+class take(Along):
+    """`take(v, start, stop)`: the entries start … stop-1 of a vector."""
+
+    nargs = 3
+
+
 def _number(text: str) -> sympy.Rational:
     """A literal of the function table, exactly. Only that table's own texts come here."""
     value = Fraction(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.symbolic.hand import call, cell, concat, identity, sigmoid, tanh
 
 GATES = {f"{p}_{g}": s for g in "ifoc" for p, s in (("U", "n n"), ("W", "n m"), ("b", "n"))}
@@ -24,8 +26,6 @@ def lstm(
     signals = {"x": "m", "i": "n", "f": "n", "o": "n", "c": "n", "h": "n"}
     built = cell(name, "h", signals, GATES, equations, **rest)
     used = {node.name for e in built.equations for node in e.value.walk() if type(node).__name__ == "Parameter"}
-    from dataclasses import replace
-
     return replace(built, parameters=tuple(p for p in built.parameters if p.name in used))
 
 

@@ -23,7 +23,7 @@ def test_an_earlier_input_is_input():
     found = find_dependence(cells.delayed())
     assert found.stateful == {"z", "f", "h"}
     texts = {show(term.expr): term.phase for term in terms(cells.delayed())}
-    assert texts["V x_{t-1}"] == "before" and texts["U h_{t-1}"] == "loop" and texts["alpha"] == "once"
+    assert (texts["V x_{t-1}"], texts["U h_{t-1}"], texts["alpha"]) == ("before", "loop", "once")
 
 
 def test_terms_of_a_gate():

@@ -39,15 +39,15 @@ def test_equal_products_are_one_atom():
 
 
 def test_names_of_sympy_and_python_are_just_names():
-    names = ["S", "I", "N", "E", "pi", "beta", "lambda", "__class__", "zoo", "Q", "gamma"]
+    names = ["S", "I", "N", "E", "pi", "beta", "lambda", "zoo", "Q", "gamma"]
 
     def equations(N):
         total = N.h_1
         for name in names:
-            total = total + getattr(N, name if name != "__class__" else "x")  # attribute of every object
+            total = total + getattr(N, name)
         return {"h": total}
 
-    parameters = {name: "n" for name in names if name != "__class__"}
+    parameters = dict.fromkeys(names, "n")
     form = lower(cell("Names", "h", {"x": "n", "h": "n"}, parameters, equations))
     for name in parameters:
         assert parameter_symbol(name) in form.line["h"].value.free_symbols
@@ -82,8 +82,8 @@ def test_large_and_broken_powers_are_not_multiplied_out():
         return {"h": N.x**0.5 + N.h_1**1000000 + call("tanh", N.x) ** 2}
 
     form = lower(cell("Powers", "h", {"x": "n", "h": "n"}, {}, equations))
-    assert "power(x_t, 1/2)" in str(form) and "power(h_{t-1}, 1000000)" in str(form)
-    assert "tanh(x_t)**2" in str(form)
+    for text in ("power(x_t, 1/2)", "power(h_{t-1}, 1000000)", "tanh(x_t)**2"):
+        assert text in str(form)
 
 
 def test_derivatives_stay_in_terms_of_the_value():
