@@ -229,9 +229,7 @@ class ClaimEquals(Node):
 
 
 Claim = Union[ClaimCount, ClaimRange, ClaimEquals]
-Item = Union[
-    Equation, Docstring, Cite, Input, State, Output, Dim, Param, Const, Hyper, Def, Share, Init, Drop, Claim
-]
+Item = Union[Equation, Docstring, Cite, Input, State, Output, Dim, Param, Const, Hyper, Def, Share, Init, Drop, Claim]
 
 
 @dataclass(frozen=True)
