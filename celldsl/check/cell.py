@@ -227,7 +227,11 @@ class SignalInfo:
 
 @dataclass(frozen=True)
 class InitCall:
-    """How a parameter starts: a number (`kind` "constant"), or a named scheme with numbers as arguments."""
+    """How a parameter starts: a number (`kind` "constant"), or a named scheme with numbers as arguments.
+
+    The schemes: glorot, glorot_normal, kaiming, lecun, orthogonal, identity (matrices only, no arguments),
+    uniform (low, high), normal (mean, std). Other spellings (`zeros`, `xavier`, `uniform(a)`) are resolved to these.
+    """
 
     kind: str
     arguments: tuple[Fraction, ...] = ()
@@ -235,7 +239,11 @@ class InitCall:
 
 @dataclass(frozen=True)
 class ParameterInfo:
-    """A trained parameter. `bias` is true where it only ever stands alone as a term of a sum."""
+    """A trained parameter.
+
+    bias: it is a vector that only ever stands alone as a term of a sum, or as the whole of a gate (`σ(b_i)`), in
+    equations of signals.
+    """
 
     name: str
     shape: Shape
@@ -297,6 +305,7 @@ class Cell:
     relatives: tuple[Cell, ...] = ()
     """The checked cells its claims refer to."""
     definition: tree.CellDef | None = field(default=None, compare=False, repr=False)
+    """The cell written out: with the parent's equations, without `extends` and `drop`."""
     source: Source | None = field(default=None, compare=False, repr=False)
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False, repr=False)
 
@@ -355,6 +364,14 @@ class Cell:
             total = total + info.shape.size
         return total
 
+    @property
+    def state_size(self) -> Width:
+        """The numbers carried from one step to the next, for each row of a batch."""
+        total = Width()
+        for info in self.states:
+            total = total + info.shape.size * info.depth
+        return total
+
     @cached_property
     def varying(self) -> frozenset[str]:
         """The signals that depend on an input or a state; the others are constant in time (a gate made of parameters)."""
@@ -365,4 +382,3 @@ class Cell:
                     found.add(equation.target)
                     break
         return frozenset(found)
-

@@ -1,0 +1,231 @@
+"""Numbers and widths that a spec writes out: `const eps = 1e-5`, `dim r = n / 4`, `state s: 2 n`, `4 m n`.
+
+An expression of numbers and named widths becomes a `Fraction` or a `Width`; whatever else it holds is an error at
+its place. Nothing is evaluated but `+ - * / ^` over polynomials of bounded size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from celldsl.check.names import Names
+from celldsl.check.width import Width
+from celldsl.errors import Diagnostics, Label, near
+from celldsl.source import Span
+from celldsl.syntax import tree
+
+_LARGEST_EXPONENT = 308
+_MOST_TERMS = 500
+_LARGEST_POWER = 12
+
+
+class NotAWidth(Exception):
+    """What cannot be read as a polynomial in widths, with the place and the reason."""
+
+    def __init__(self, span: Span, reason: str, code: str = "not-a-width", help: str = ""):
+        super().__init__(reason)
+        self.span, self.reason, self.code, self.help = span, reason, code, help
+
+
+def number(literal: tree.Number) -> Fraction:
+    """The exact value of a literal. Raises NotAWidth where it is beyond double precision's range."""
+    mantissa, _, exponent = literal.text.lower().partition("e")
+    digits = exponent.lstrip("+-")
+    if (digits and (len(digits) > 4 or int(digits) > _LARGEST_EXPONENT)) or len(mantissa) > _LARGEST_EXPONENT:
+        raise NotAWidth(literal.span, f"the number {literal.text[:20]} is out of range", "number-range")
+    return Fraction(literal.text)
+
+
+def polynomial(
+    expr: tree.Expr,
+    lookup: Callable[[tree.Name], Width],
+    call: Callable[[tree.Call], Width] | None = None,
+) -> Width:
+    """The polynomial an expression writes. `lookup` gives names, `call` what stands with brackets (`params(LSTM)`).
+
+    Raises NotAWidth for anything but numbers, names and `+ - * / ^`.
+    """
+
+    def of(node: tree.Expr) -> Width:
+        match node:
+            case tree.Number():
+                return Width.of(number(node))
+            case tree.Name(time=None):
+                return lookup(node)
+            case tree.Name():
+                raise NotAWidth(node.span, "a signal has no place here")
+            case tree.Negative(operand=operand):
+                return -of(operand)
+            case tree.Juxtaposition(factors=factors):
+                result = of(factors[0])
+                for factor in factors[1:]:
+                    result = bounded(result, of(factor), node)
+                return result
+            case tree.Binary(op="+", left=left, right=right):
+                return of(left) + of(right)
+            case tree.Binary(op="-", left=left, right=right):
+                return of(left) - of(right)
+            case tree.Binary(op="*" | "@", left=left, right=right):
+                return bounded(of(left), of(right), node)
+            case tree.Binary(op="/", left=left, right=right):
+                try:
+                    return of(left) / of(right)
+                except (ValueError, ZeroDivisionError):
+                    raise NotAWidth(right.span, "only a number or a single product can divide here") from None
+            case tree.Binary(op="^", left=left, right=right):
+                exponent = of(right).number
+                if exponent is None or exponent.denominator != 1 or not 0 <= exponent <= _LARGEST_POWER:
+                    raise NotAWidth(right.span, f"an exponent is a whole number up to {_LARGEST_POWER} here")
+                base = of(left)
+                result = Width.of(1)
+                for _ in range(int(exponent)):
+                    result = bounded(result, base, node)
+                return result
+            case tree.Call():
+                if call is not None:
+                    return call(node)
+                raise NotAWidth(node.span, f"the function `{node.function}` has no place here")
+        raise NotAWidth(node.span, "this has no place here")
+
+    def bounded(left: Width, right: Width, node: tree.Expr) -> Width:
+        if len(left.terms) * len(right.terms) > _MOST_TERMS or _digits(left) + _digits(right) > 5000:
+            raise NotAWidth(node.span, "this is too large to be worked out")
+        return left * right
+
+    return of(expr)
+
+
+def _digits(width: Width) -> int:
+    return sum(c.numerator.bit_length() + c.denominator.bit_length() for _, c in width.terms)
+
+
+class Dims:
+    """The named widths of a cell, `dim` lines written out, and the numbers of its settings."""
+
+    def __init__(self, names: Names, found: Diagnostics):
+        self.names = names
+        self.found = found
+        self.values: dict[str, Width | None] = {}
+        self.settings: dict[str, tuple[Fraction, str]] = {}
+        self.setting_widths: set[str] = set()
+        self.used: dict[str, Span] = {}
+        """Where each named width was first read (for names that turn out not to exist)."""
+        self._open: list[str] = []
+        self._read_settings()
+        for name in names.dims:
+            self.value(name)
+
+    def _read_settings(self) -> None:
+        for name, item in self.names.settings.items():
+            keyword = "const" if isinstance(item, tree.Const) else "hyper"
+            try:
+                value = polynomial(item.value, self._other_setting).number
+            except NotAWidth as problem:
+                self.found.error(
+                    problem.code if problem.code == "number-range" else "setting-number",
+                    f"`{keyword} {name}` needs a number",
+                    problem.span,
+                    label=problem.reason,
+                    help=f"write `{keyword} {name} = 0.5`, or for a trained number `param {name}: scalar`",
+                )
+                value = Fraction(1)
+            assert value is not None
+            text = _literal(item.value)
+            self.settings[name] = (value, text if text is not None else str(value))
+
+    def _other_setting(self, name: tree.Name) -> Width:
+        if name.text in self.settings and isinstance(self.names.settings[name.text], tree.Const):
+            return Width.of(self.settings[name.text][0])
+        raise NotAWidth(name.span, f"`{name.text}` is not a number or a constant given before")
+
+    def value(self, name: str) -> Width | None:
+        """A `dim` line's width in terms of free dimensions; None after an error."""
+        if name in self.values:
+            return self.values[name]
+        item = self.names.dims[name]
+        if item.value is None:
+            self.values[name] = Width.of(name)
+            return self.values[name]
+        if name in self._open:
+            loop = [*self._open[self._open.index(name) :], name]
+            self.found.error(
+                "cyclic-dim",
+                f"the width `{name}` is defined by itself: {' → '.join(loop)}",
+                item.name.span,
+                help="give one of them as a number, or leave its value out: `dim " + name + "`",
+            )
+            for each in loop:
+                self.values[each] = None
+            return None
+        self._open.append(name)
+        result = self.read(item.value)
+        self._open.pop()
+        return self.values.setdefault(name, result)
+
+    def read(self, expr: tree.Expr) -> Width | None:
+        """A width as a declaration writes it; None after an error, which has been reported."""
+        try:
+            result = polynomial(expr, self._named)
+        except NotAWidth as problem:
+            if problem.reason:
+                self.found.error(
+                    problem.code,
+                    "this is not a width",
+                    problem.span,
+                    label=problem.reason,
+                    help=problem.help or "a width is made of numbers and named widths: `n`, `2 n`, `n / 4`, `n + m`",
+                )
+            return None
+        value = result.number
+        if value is not None and (value.denominator != 1 or value < 1):
+            self.found.error("not-a-width", f"a width is a whole number from 1 on, not {value}", expr.span)
+            return None
+        return result
+
+    def _named(self, name: tree.Name) -> Width:
+        text = name.text
+        if text in self.names.settings:
+            item = self.names.settings[text]
+            value, _ = self.settings.get(text, (Fraction(1), "1"))
+            if value.denominator != 1 or value < 1:
+                raise NotAWidth(
+                    name.span,
+                    f"`{text}` is {value}",
+                    "not-a-width",
+                    f"a width is a whole number: `{'const' if isinstance(item, tree.Const) else 'hyper'} {text} = 4`",
+                )
+            self.setting_widths.add(text)
+            return Width.of(int(value)) if isinstance(item, tree.Const) else Width.of(text)
+        if text in self.names.dims:
+            value_of = self.value(text)
+            if value_of is None:
+                raise NotAWidth(name.span, "")
+            return value_of
+        if text in ("m", "n") or text in self.names.implied_dims:
+            self.used.setdefault(text, name.span)
+            return Width.of(text)
+        self._unknown(name)
+        raise NotAWidth(name.span, "")
+
+    def _unknown(self, name: tree.Name) -> None:
+        known = ["m", "n", *self.names.dims, *self.names.implied_dims, *self.names.settings]
+        close = near(name.text, known)
+        others: tuple[Label, ...] = ()
+        if name.text in self.names.params:
+            others = (Label(self.names.params[name.text].name.span, "a parameter"),)
+        self.found.error(
+            "unknown-dim",
+            f"there is no width `{name.text}`",
+            name.span,
+            others=others,
+            help=f"did you mean `{close}`?" if close else f"add: `dim {name.text}`",
+        )
+
+
+def _literal(expr: tree.Expr) -> str | None:
+    if isinstance(expr, tree.Number):
+        return expr.text
+    if isinstance(expr, tree.Negative) and isinstance(expr.operand, tree.Number):
+        return f"-{expr.operand.text}"
+    return None

@@ -1,0 +1,264 @@
+"""The passes over a cell written out, and the checked cell they make."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, cast
+
+from celldsl.check import trees
+from celldsl.check.cell import (
+    Add,
+    Call,
+    Cell,
+    DimInfo,
+    Equation,
+    Expr,
+    InitCall,
+    Neg,
+    Parameter,
+    ParameterInfo,
+    SettingInfo,
+    SignalInfo,
+)
+from celldsl.check.dims import Dims
+from celldsl.check.extend import Written
+from celldsl.check.inits import Inits
+from celldsl.check.inline import Inliner
+from celldsl.check.names import collect
+from celldsl.check.order import find_order
+from celldsl.check.roles import find_roles
+from celldsl.check.shapes import infer
+from celldsl.check.typed import Typing
+from celldsl.check.usage import check_usage
+from celldsl.check.width import Shape
+from celldsl.errors import Diagnostics
+from celldsl.functions import FUNCTIONS
+from celldsl.source import Span
+from celldsl.syntax import tree
+
+
+def finish(definition: tree.CellDef, items: list[Written], found: Diagnostics) -> Cell | None:
+    """The checked cell, its claims not yet checked; None after an error, which went to `found`."""
+    return _Finish(definition, items, found).run()
+
+
+class _Finish:
+    def __init__(self, definition: tree.CellDef, items: list[Written], found: Diagnostics):
+        self.definition, self.items, self.found = definition, items, found
+
+    def run(self) -> Cell | None:
+        found = self.found
+        names = self.names = collect(self.items, found)
+        inliner = Inliner(names, found)
+        values = {key: inliner.equation(equation) for key, equation in names.equations.items()}
+        dims = self.dims = Dims(names, found)
+        roles, values = find_roles(names, values, found)
+        self.roles = roles
+        shapes = self.shapes = infer(names, roles, dims, values, found)
+        order = find_order(names.equations, values, found)
+        typing = Typing(names, dims, shapes.solver, found)
+        equations = self._equations(typing)
+        if found.errors:
+            return None
+        check_usage(names, roles, values, dims.setting_widths, found)
+        parameters = self._parameter_shapes(equations, typing)
+        inits = Inits(names, dims, parameters, self._states(), self._others(), found)
+        initial = {state: inits.initial(state) for state in self._states()}
+        if found.errors:
+            return None
+        return Cell(
+            name=self.definition.name,
+            doc=names.doc,
+            cites=tuple(names.cites),
+            dims=self._dims(equations, parameters),
+            settings=self._settings(values),
+            signals=self._signals(initial),
+            parameters=self._parameters(equations, parameters, inits.parameter_inits, initial),
+            equations=equations,
+            order=order,
+            output=roles.output or "",
+            claims=tuple(names.claims),
+            parent=self.definition.parent,
+            definition=self._written_out(parameters, values),
+            source=self.definition.span.source,
+            warnings=tuple(found.warnings),
+        )
+
+    def _states(self) -> list[str]:
+        return [name for name, depth in self.roles.depth.items() if depth > 0]
+
+    def _others(self) -> list[str]:
+        return [
+            *(name for name, depth in self.roles.depth.items() if depth == 0),
+            *self.names.timeless_equations,
+        ]
+
+    def _equations(self, typing: Typing) -> tuple[Equation, ...]:
+        """The typed equations; those about which an error was reported are left out."""
+        equations = []
+        for key, term in self.shapes.terms.items():
+            written = self.names.equations[key]
+            equations.append(
+                Equation(
+                    target=key,
+                    value=typing.expression(term),
+                    timeless=written.target.time is None,
+                    label=written.label,
+                    written=written,
+                    span=written.span,
+                )
+            )
+        return tuple(equations)
+
+    # --- tables ------------------------------------------------------------------------------
+
+    def _parameter_shapes(self, equations: tuple[Equation, ...], typing: Typing) -> dict[str, Shape]:
+        """The trained parameters in order of first appearance."""
+        shapes: dict[str, Shape] = {}
+        derived = {equation.target for equation in equations if equation.timeless}
+        for equation in equations:
+            for node in equation.value.walk():
+                if isinstance(node, Parameter) and node.name not in derived:
+                    shapes.setdefault(node.name, node.shape)
+        return shapes
+
+    def _parameters(
+        self,
+        equations: tuple[Equation, ...],
+        shapes: dict[str, Shape],
+        inits: dict[str, InitCall],
+        initial: dict[str, Expr | str | None],
+    ) -> tuple[ParameterInfo, ...]:
+        biases = _biases(equations)
+        infos = [
+            ParameterInfo(
+                name,
+                shape,
+                init=inits.get(name),
+                bias=name in biases and shape.rank == 1,
+                span=self._place(name),
+            )
+            for name, shape in shapes.items()
+        ]
+        for state, value in initial.items():
+            if value == "learned":
+                place = self.names.equations[state].target.span if state in self.names.equations else self._place(state)
+                infos.append(
+                    ParameterInfo(f"{state}_0", self.shapes.shape(state), InitCall("constant", ()), span=place)
+                )
+        return tuple(_with_zero(info) for info in infos)
+
+    def _place(self, name: str) -> Span:
+        if name in self.names.params:
+            return self.names.params[name].name.span
+        return self.roles.first[name].span if name in self.roles.first else self.definition.span
+
+    def _signals(self, initial: dict[str, Expr | str | None]) -> tuple[SignalInfo, ...]:
+        infos = []
+        for name, role in self.roles.signals.items():
+            if name in self.names.equations:
+                span = self.names.equations[name].target.span
+            else:
+                span = self.names.inputs[name].name.span if name in self.names.inputs else self.roles.first[name].span
+            infos.append(
+                SignalInfo(
+                    name,
+                    self.shapes.shape(name),
+                    role,
+                    depth=self.roles.depth[name],
+                    initial=cast("Expr | Literal['learned'] | None", initial.get(name)),
+                    span=span,
+                )
+            )
+        return tuple(infos)
+
+    def _settings(self, values: dict[str, tree.Expr]) -> tuple[SettingInfo, ...]:
+        """The settings that are read; an inherited one that nothing reads any more is gone."""
+        read = {name.text for value in values.values() for name in trees.names(value)}
+        read |= self.dims.setting_widths
+        read |= {name.text for item in self.names.inits for name in trees.names(item.value)}
+        infos = []
+        for name, item in self.names.settings.items():
+            if name in read or self.names.is_own(item):
+                kind: Literal["const", "hyper"] = "const" if isinstance(item, tree.Const) else "hyper"
+                text = self.dims.settings[name][1]
+                infos.append(SettingInfo(name, kind, text, name in self.dims.setting_widths, item.name.span))
+        return tuple(infos)
+
+    def _dims(self, equations: tuple[Equation, ...], parameters: dict[str, Shape]) -> tuple[DimInfo, ...]:
+        """Widths in order: the input's, the output's, further inputs', then the others."""
+        used: dict[str, None] = dict.fromkeys(self.shapes.soft_dims)
+        for shape in (*parameters.values(), *(self.shapes.shape(name) for name in self.roles.signals)):
+            for dim in shape.dims:
+                used.update(dict.fromkeys(sorted(dim.names)))
+        for equation in equations:
+            for node in equation.value.walk():
+                width = getattr(node, "width", None)
+                if width is not None:
+                    used.update(dict.fromkeys(sorted(width.names)))
+        declared = {**{name: item.span for name, item in self.names.implied_dims.items()}}
+        declared.update({name: item.name.span for name, item in self.names.dims.items()})
+        free = [name for name in used if name not in self.names.settings]
+        infos = [DimInfo(name, None, declared.get(name, self.definition.name_span)) for name in free]
+        for name, item in self.names.dims.items():
+            value = self.dims.values.get(name)
+            if item.value is not None and value is not None and self._is_read(name):
+                infos.append(DimInfo(name, value, item.name.span))
+        return tuple(infos)
+
+    def _is_read(self, name: str) -> bool:
+        return self.names.is_own(self.names.dims[name])
+
+    # --- the definition written out -----------------------------------------------------------
+
+    def _written_out(self, parameters: dict[str, Shape], values: dict[str, tree.Expr]) -> tree.CellDef:
+        if self.definition.parent is None:
+            return self.definition
+        kept = [each.item for each in self.items if each.own or self._is_needed(each.item, parameters)]
+        return replace(self.definition, parent=None, items=tuple(kept))
+
+    def _is_needed(self, item: tree.Item, parameters: dict[str, Shape]) -> bool:
+        """Whether an inherited item still says something."""
+        match item:
+            case tree.Param(name=name):
+                return name.text in parameters
+            case tree.Init(pattern=pattern) if "*" not in pattern:
+                return pattern in parameters or pattern.removesuffix("_0") in self._states()
+        return True
+
+
+def _with_zero(info: ParameterInfo) -> ParameterInfo:
+    """A learned first value starts at zero."""
+    from fractions import Fraction
+
+    if info.init is not None and info.init.kind == "constant" and not info.init.arguments:
+        return replace(info, init=InitCall("constant", (Fraction(0),)))
+    return info
+
+
+def _biases(equations: tuple[Equation, ...]) -> set[str]:
+    """Parameters that only ever stand alone as a term of a sum, or as the whole of a gate."""
+    alone: set[str] = set()
+    otherwise: set[str] = set()
+
+    def look(node: Expr, is_term: bool) -> None:
+        if isinstance(node, Parameter):
+            (alone if is_term else otherwise).add(node.name)
+        elif isinstance(node, Add):
+            for term in node.terms:
+                look(term, True)
+        elif isinstance(node, Neg):
+            look(node.operand, is_term)
+        else:
+            gate = (
+                isinstance(node, Call) and FUNCTIONS[node.function].rule == "elementwise" and len(node.arguments) == 1
+            )
+            for child in node.children:
+                look(child, gate)
+
+    for equation in equations:
+        if equation.timeless:
+            otherwise |= {node.name for node in equation.value.walk() if isinstance(node, Parameter)}
+        else:
+            look(equation.value, True)
+    return alone - otherwise

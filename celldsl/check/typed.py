@@ -1,0 +1,105 @@
+"""From terms, whose shapes are known by now, to the typed expressions of the checked cell."""
+
+from __future__ import annotations
+
+from celldsl.check import cell
+from celldsl.check.dims import Dims
+from celldsl.check.names import Names
+from celldsl.check.terms import Term
+from celldsl.check.unify import Solver
+from celldsl.check.width import Width
+from celldsl.errors import Diagnostics
+from celldsl.syntax import tree
+
+
+class Typing:
+    """Reads typed expressions off solved terms."""
+
+    def __init__(self, names: Names, dims: Dims, solver: Solver, found: Diagnostics):
+        self.names, self.dims, self.solver, self.found = names, dims, solver, found
+
+    def expression(self, term: Term) -> cell.Expr:
+        shape = self.solver.shape(term.var)
+        parts = tuple(self.expression(part) for part in term.parts)
+        span = term.span
+        self._check(term)
+        match term.kind:
+            case "number":
+                return cell.Num(shape, term.name, span=span)
+            case "dim":
+                name = tree.Name(term.name, span=span)
+                return cell.Dim(shape, self.dims.read(name) or Width.of(term.name), span=span)
+            case "setting":
+                return cell.Setting(shape, term.name, span=span)
+            case "parameter":
+                return cell.Parameter(shape, self.original(term.name), span=span)
+            case "signal":
+                return cell.Signal(shape, term.name, term.delay, span=span)
+            case "identity":
+                return cell.Identity(shape, span=span)
+            case "add":
+                return cell.Add(shape, parts, span=span)
+            case "negative":
+                return cell.Neg(shape, parts[0], span=span)
+            case "mul":
+                return cell.Mul(shape, *parts, span=span)
+            case "div":
+                return cell.Div(shape, *parts, span=span)
+            case "power":
+                return cell.Pow(shape, *parts, span=span)
+            case "product":
+                return cell.Product(shape, *parts, span=span)
+            case "join":
+                pair = cell.Product if parts[0].shape.rank == 2 else cell.Mul
+                return pair(shape, *parts, span=span)
+            case "transpose":
+                return cell.Transpose(shape, parts[0], span=span)
+            case "concat":
+                return cell.Concat(shape, parts, span=span)
+            case "call":
+                return cell.Call(shape, term.name, parts, span=span)
+        raise AssertionError(term.kind)
+
+    def original(self, name: str) -> str:
+        """The one name of a shared parameter."""
+        seen = {name}
+        while name in self.names.shares:
+            name = self.names.shares[name].original.text
+            if name in seen:
+                break
+            seen.add(name)
+        return name
+
+    def _check(self, term: Term) -> None:
+        """What only the finished shapes tell."""
+        if term.kind == "power" and term.var.rank == 2:
+            base, exponent = term.parts
+            self.found.error(
+                "ambiguous-power",
+                f"`{term.text}` is a power of a matrix, which can be read in two ways",
+                term.span,
+                help=f"write `{base.text} {base.text}` for the matrix product, `{base.text} ⊙ {base.text}` for the entries'",
+            )
+        if term.kind == "call" and term.name == "clamp":
+            for bound in term.parts[1:]:
+                if not _is_fixed(bound):
+                    self.found.error(
+                        "clamp-bounds",
+                        "the bounds of `clamp` are numbers, constants or settings",
+                        bound.span,
+                        help="for bounds that are trained or change over time write `max(low, min(v, high))`",
+                    )
+        if term.timed and term.var.rank == 2 and not term.var.bad:
+            self.found.error(
+                "matrix-signal",
+                f"`{term.text}` is a matrix at every step, which is not supported yet",
+                term.span,
+                label="a matrix",
+                help="keep signals vectors: `dot(k_t, q_t)` and `U h_{t-1}` give vectors and scalars",
+            )
+
+
+def _is_fixed(term: Term) -> bool:
+    if term.kind in ("number", "setting", "dim"):
+        return True
+    return term.kind in ("negative", "div", "mul", "add", "power") and all(_is_fixed(part) for part in term.parts)
