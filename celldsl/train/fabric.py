@@ -10,7 +10,7 @@ import contextlib
 import os
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -69,6 +69,20 @@ def shard(fabric: Fabric, index: Tensor) -> tuple[Tensor, int]:
     """
     part = index[fabric.global_rank :: fabric.world_size]
     return (part, len(part)) if len(part) else (index[:1], 0)
+
+
+def total(fabric: Fabric, tensor: Tensor) -> Tensor:
+    """The sum over all processes, on the CPU of each. A collective call."""
+    if fabric.world_size == 1:
+        return tensor.cpu()
+    return cast(Tensor, fabric.all_reduce(tensor, reduce_op="sum")).cpu()
+
+
+def rows(fabric: Fabric, tensor: Tensor) -> Tensor:
+    """(n,) of every process → (processes, n), on the CPU of each. A collective call."""
+    filled = tensor.new_zeros((fabric.world_size, *tensor.shape))
+    filled[fabric.global_rank] = tensor
+    return total(fabric, filled)
 
 
 @contextlib.contextmanager

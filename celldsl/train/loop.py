@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from torch import Tensor
 from celldsl.train import checkpoint, rng
 from celldsl.train.cells import find_cell
 from celldsl.train.errors import CheckpointError, Diverged, TrainError, TrainInterrupted
-from celldsl.train.fabric import shard, start, threads
+from celldsl.train.fabric import rows, shard, start, threads
 from celldsl.train.folder import RunFolder
 from celldsl.train.model import count
 from celldsl.train.progress import Progress
@@ -56,11 +56,10 @@ def train(
     if resume and settings.out is not None and (done := finished_result(settings)):
         return done
     progress = progress or Progress()
-    with threads(settings.threads), Stop() as stop:
+    task = task or make_task(settings.task, settings.task_options)
+    with threads(settings.threads):
         try:
-            return Run(
-                settings, resume, progress, task or make_task(settings.task, settings.task_options), stop
-            ).finish()
+            return Run(settings, resume, progress, task).finish()
         finally:
             progress.close()
 
@@ -72,10 +71,9 @@ class Position:
     epoch: int = 0
     step: int = 0
     """Steps done of this epoch."""
-    scored: int = 0
-    """Examples scored in this epoch."""
     seconds: float = 0.0
     model_seconds: float = 0.0
+    update_seconds: float = 0.0
     best: float | None = None
     best_epoch: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -84,8 +82,8 @@ class Position:
 class Run:
     """A run under way. Every process of a data-parallel run has one; the first writes and speaks."""
 
-    def __init__(self, settings: Settings, resume: bool, progress: Progress, task: Task, stop: Stop):
-        self.settings, self.task, self.stop = settings, task, stop
+    def __init__(self, settings: Settings, resume: bool, progress: Progress, task: Task):
+        self.settings, self.task, self.stop = settings, task, Stop()
         self.folder = RunFolder(settings.out) if settings.out is not None else None
         tensors: dict[str, Tensor] = {}
         facts: dict[str, Any] = {}
@@ -127,9 +125,10 @@ class Run:
 
     def finish(self) -> Result:
         """Run the epochs that are left."""
-        while self.at.epoch < self.settings.epochs and not self._out_of_patience():
-            self._train_epoch()
-            self._close_epoch()
+        with self.stop:
+            while self.at.epoch < self.settings.epochs and not self._out_of_patience():
+                self._train_epoch()
+                self._close_epoch()
         result = self._result()
         if self.folder and self.first:
             self.folder.write_result(result.to_json())
@@ -173,11 +172,13 @@ class Run:
         if scored.penalty is not None:
             loss = loss + scored.penalty
         fabric.backward(loss)
-        self.at.model_seconds += time.perf_counter() - begun
+        computed = time.perf_counter()
         if self.settings.clip is not None:
             fabric.clip_gradients(self.model, self.optimiser, max_norm=self.settings.clip, error_if_nonfinite=False)
         self.stepper.step()
         self.optimiser.zero_grad(set_to_none=True)
+        self.at.model_seconds += computed - begun
+        self.at.update_seconds += time.perf_counter() - computed
         self.scores.add(scored, len(index), counted, fabric.global_rank, fabric.world_size)
         return loss.detach()
 
@@ -222,13 +223,16 @@ class Run:
                     self._diverged(f"the {name} {key} became {value} after epoch {at.epoch + 1}")
         row["seconds"] = at.seconds
         # On a GPU the host is done with a step before the device is: what it measures is not the model's time.
-        row["model_seconds"] = at.model_seconds if self.fabric.device.type == "cpu" else None
+        timed = self.fabric.device.type == "cpu"
+        row["model_seconds"] = at.model_seconds if timed else None  # forward and backward
+        row["update_seconds"] = at.update_seconds if timed else None  # clipping and optimiser
         row["eval_seconds"] = time.perf_counter() - begun
 
         value = row[self.monitor][metric.name]
         best = metric.better(value, at.best)
         at.rows.append(row)
-        at.epoch, at.step, at.seconds, at.model_seconds = at.epoch + 1, 0, 0.0, 0.0
+        at.epoch, at.step = at.epoch + 1, 0
+        at.seconds = at.model_seconds = at.update_seconds = 0.0
         if best:
             at.best, at.best_epoch = value, at.epoch
         self.scores = Scores()
@@ -272,11 +276,7 @@ class Run:
         if self.folder is None:
             return
         scores = self.scores.gather(self.fabric) if self.scores.total else {}
-        chance = rng.capture(self.fabric.device)
-        if self.fabric.world_size > 1:
-            chance = {name: cast(Tensor, self.fabric.all_gather(row)).cpu() for name, row in chance.items()}
-        else:
-            chance = {name: row[None] for name, row in chance.items()}
+        chance = {name: rows(self.fabric, state) for name, state in rng.capture(self.fabric.device).items()}
         if self.first:
             moments, numbers = checkpoint.pack_optimiser(self.optimiser)
             tensors = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from celldsl.train.fabric import total
 from celldsl.train.tasks.task import Batch, Scored
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ class Scores:
         for name, parts in self.columns.items():
             whole = torch.zeros(self.total, dtype=torch.float64)
             whole[places] = torch.cat(parts).cpu().double()
-            if fabric.world_size > 1:
-                whole = cast(Tensor, fabric.all_reduce(whole, reduce_op="sum")).cpu()
-            columns[name] = whole
+            columns[name] = total(fabric, whole)
         return columns
 
     @classmethod
