@@ -25,7 +25,10 @@ FUNCTION_NAMES: dict[str, str] = {
 }
 """Every spelling of a function, as a name in its one spelling, and the function it means."""
 
-_LABEL = re.compile(r"\(\s*([0-9]+(?:\.[0-9]+)*[A-Za-z]?'*)\s*\)")
+LABEL_TEXT = re.compile(r"[0-9]+(?:\.[0-9]+)?[A-Za-z]?'*")
+"""Labels that may stand in plain brackets."""
+
+_LABEL = re.compile(rf"\(\s*({LABEL_TEXT.pattern})\s*\)")
 _TAG = re.compile(r"[A-Za-z0-9][\w.*'-]*")
 
 
