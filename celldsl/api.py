@@ -32,8 +32,7 @@ def compile(source: str | Path | Source) -> CompiledCell:
     Of a source with several cells the last one is compiled; the others serve it. Raises SpecError, whose
     `diagnostics` hold every error of the source.
     """
-    source = library.load(source)
-    return CompiledCell(relatives.check(source)[-1], source)
+    return CompiledCell(relatives.check(library.load(source))[-1])
 
 
 def zoo() -> list[str]:
@@ -44,9 +43,8 @@ def zoo() -> list[str]:
 class CompiledCell:
     """A cell that has passed every check. `compile` makes it."""
 
-    def __init__(self, checked: Cell, source: Source):
+    def __init__(self, checked: Cell):
         self.checked = checked
-        self._source = source
 
     # --- what the equations say ---------------------------------------------------------
 
@@ -156,8 +154,8 @@ class CompiledCell:
 
     @cached_property
     def spec(self) -> str:
-        """The cell as spec text that compiles by itself: with whatever cells it refers to that are not shipped."""
-        return relatives.whole(self._source, self.name)
+        """The cell as spec text that compiles by itself, whatever it extends written out."""
+        return relatives.whole(self.checked)
 
     def latex(self) -> str:
         """All equations, inherited ones too, as an `align` environment."""

@@ -25,15 +25,19 @@ def load_ipython_extension(shell: Any) -> None:
 
     def cell(line: str, body: str) -> CompiledCell | None:
         """%%cell [variable]: compile the spec below; the last cell is bound to `variable` too."""
+        variable = line.strip()
+        if variable and not variable.isidentifier():
+            print(f"%%cell {variable}: give one variable, or none", file=sys.stderr)
+            return None
         source = Source(body, "<notebook>")
         try:
-            compiled = [CompiledCell(checked, source) for checked in relatives.check(source)]
+            compiled = [CompiledCell(checked) for checked in relatives.check(source)]
         except SpecError as error:
             print(error, file=sys.stderr)
             return None
         names = {each.name: each for each in compiled}
-        if line.strip():
-            names[line.strip()] = compiled[-1]
+        if variable:
+            names[variable] = compiled[-1]
         shell.push(names)
         for warning in (warning for each in compiled for warning in each.diagnostics):
             print(warning.render(), file=sys.stderr)

@@ -6,8 +6,8 @@ refused, since neither could be checked before the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from celldsl import library
@@ -16,7 +16,9 @@ from celldsl.check.cell import Cell
 from celldsl.errors import Diagnostic, SpecError
 from celldsl.source import Source
 from celldsl.syntax import parse, write
-from celldsl.syntax.tree import Call, CellDef, ClaimCount, ClaimEquals, File, Name, Node
+from celldsl.syntax.tree import CellDef, ClaimCount, ClaimEquals, ClaimRange, File
+
+_CLAIMS = (ClaimCount, ClaimEquals, ClaimRange)
 
 _shipped_cells: dict[Source, tuple[Cell, ...]] = {}
 
@@ -41,12 +43,13 @@ def find(name: str, above: tuple[Source, ...] = ()) -> Cell | None:
     return _named(_shipped_cells[source], name)
 
 
-def whole(source: Source, name: str) -> str:
-    """Spec text of one cell that compiles by itself: the cells it refers to stand before it, but for shipped ones."""
-    wanted: dict[str, CellDef] = {}
-    _collect(source, name, wanted)
-    wanted[name.lower()] = wanted.pop(name.lower())
-    return write(File(tuple(wanted.values())))
+def whole(cell: Cell) -> str:
+    """Spec text that compiles to the cell by itself: written out, behind those it is claimed to equal or outgrow."""
+    definitions = [_definition(other) for other in cell.relatives if find(other.name) != other]
+    definitions = [
+        replace(each, items=tuple(i for i in each.items if not isinstance(i, _CLAIMS))) for each in definitions
+    ]
+    return write(File((*definitions, _definition(cell))))
 
 
 class _Neighbours:
@@ -87,39 +90,6 @@ def _named(cells: Iterable[Cell], name: str) -> Cell | None:
     return next((cell for cell in cells if cell.name.lower() == name.lower()), None)
 
 
-def _collect(source: Source, name: str, wanted: dict[str, CellDef]) -> None:
-    """Add the definition of a cell to `wanted`, and those of the cells it refers to; nothing for a shipped one."""
-    if name.lower() in wanted:
-        return
-    for definition in parse(source).cells:
-        if definition.name.lower() == name.lower():
-            wanted[name.lower()] = definition
-            for other in _referred(definition):
-                _collect(source, other, wanted)
-            return
-    neighbour = _Neighbours(source).source(name)
-    if neighbour is not None:
-        _collect(neighbour, name, wanted)
-
-
-def _referred(definition: CellDef) -> Iterator[str]:
-    """The names of the cells that a definition mentions."""
-    if definition.parent:
-        yield definition.parent
-    for item in definition.items:
-        if isinstance(item, ClaimEquals):
-            yield item.other
-        elif isinstance(item, ClaimCount):
-            for call in _calls(item.value):
-                yield from (argument.text for argument in call.arguments if isinstance(argument, Name))
-
-
-def _calls(node: Node) -> Iterator[Call]:
-    """The calls within an expression: in a claim, those such as `params(LSTM)`."""
-    if isinstance(node, Call):
-        yield node
-    for field in fields(node):
-        value = getattr(node, field.name)
-        for child in value if isinstance(value, tuple) else (value,):
-            if isinstance(child, Node):
-                yield from _calls(child)
+def _definition(cell: Cell) -> CellDef:
+    assert cell.definition is not None, "every cell that was read from text has its definition"
+    return cell.definition

@@ -8,6 +8,7 @@ tolerance serves gradients that were summed over many steps too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from celldsl.check.cell import Cell, SignalInfo
 from celldsl.runtime import oracle
 
 Trace = dict[str, Tensor]
+State = Tensor | Sequence[Tensor] | None
 
 
 def sizes_of(cell: Cell, start: int = 5) -> dict[str, int]:
@@ -96,27 +98,37 @@ def parameters_of(step: nn.Module, cell: Cell) -> dict[str, Tensor]:
     }
 
 
-def run_layer(
-    cell: Cell, layer: nn.Module, inputs: Sequence[Tensor], state: Sequence[Tensor] | None, sizes: Mapping[str, int]
-) -> tuple[Tensor, tuple[Tensor, ...]]:
+def parts(state: State) -> tuple[Tensor, ...]:
+    """The tensors of a layer's state: it is bare where there is one, None or a tuple else."""
+    if state is None:
+        return ()
+    return (state,) if isinstance(state, Tensor) else tuple(state)
+
+
+def run_layer(cell: Cell, layer: Any, inputs: Sequence[Tensor], state: State, sizes: Mapping[str, int]) -> oracle.Run:
     """What an emitted layer should give, by the oracle: layers and directions one after the other.
 
-    inputs: (T, B, width) each; state: (layers · directions, B, width) each, as the layer takes it.
+    inputs: (T, B, width) each; state: as the layer takes it. Signals are named as the layer names them (`c_l0`).
     """
+    signals: dict[str, Tensor] = {}
     states: list[tuple[Tensor, ...]] = []
     first, *others = inputs
     width = cell.inputs[0].shape.width.name
-    directions = 2 if layer.bidirectional else 1
+    directions = ("", "_reverse") if layer.bidirectional else ("",)
     for level in range(layer.num_layers):
         outputs = []
-        for direction in range(directions):
-            step = layer.layers[f"l{level}{'_reverse' if direction else ''}"]
+        for direction in directions:
+            key = f"l{level}{direction}"
             own = dict(sizes) if width is None else dict(sizes) | {width: first.shape[-1]}
-            given = None if state is None else [part[len(states)] for part in state]
-            sequences = [value.flip(0) if direction else value for value in (first, *others)]
-            named = {info.name: value for info, value in zip(cell.inputs, sequences, strict=True)}
-            found = oracle.run(cell, parameters_of(step, cell), named, own, given)
-            outputs.append(found.output.flip(0) if direction else found.output)
+            given = [part[len(states)] for part in parts(state)] or None
+            named = {info.name: _turned(x, direction) for info, x in zip(cell.inputs, (first, *others), strict=True)}
+            found = oracle.run(cell, parameters_of(layer.layers[key], cell), named, own, given)
+            outputs.append(_turned(found.output, direction))
             states.append(found.state)
+            signals |= {f"{name}_{key}": _turned(sequence, direction) for name, sequence in found.signals.items()}
         first = torch.cat(outputs, dim=-1)
-    return first, tuple(torch.stack(parts) for parts in zip(*states, strict=True))
+    return oracle.Run(first, signals, tuple(torch.stack(rows) for rows in zip(*states, strict=True)))
+
+
+def _turned(sequence: Tensor, direction: str) -> Tensor:
+    return sequence.flip(0) if direction else sequence

@@ -54,7 +54,7 @@ class Kind:
         bare = "" if self.bias else f"cell {self.name}_without_bias extends {self.name} {{ drop {biases} }}"
         return f"cell {self.name} {{\n{self.text}\n}}\n{bare}"
 
-    def make(self, layer: nn.Module) -> nn.RNNBase:
+    def make(self, layer: Any) -> nn.RNNBase:
         """A module of torch's with the sizes of a layer."""
         sizes = {"input_size": layer.input_size, "hidden_size": layer.hidden_size}
         if self.projection:

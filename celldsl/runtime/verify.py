@@ -60,19 +60,22 @@ class Report:
 
 def verify(cell: CompiledCell) -> Report:
     """Check everything that can be checked of a compiled cell; what is false is a row, not an error."""
-    rows = [*_claims(cell), *_sizes(cell), *_oracle(cell), *_script(cell), *_torch(cell)]
-    return Report(cell.name, tuple(rows))
+    rows = [*claim_rows(cell), *size_rows(cell)]
+    for dtype in TOLERANCE:
+        for case in CASES:
+            rows += against_oracle(cell, case, dtype)
+    return Report(cell.name, (*rows, *script_rows(cell), *torch_rows(cell)))
 
 
 # --- claims and sizes ----------------------------------------------------------------------
 
 
-def _claims(cell: CompiledCell) -> Iterator[Row]:
+def claim_rows(cell: CompiledCell) -> Iterator[Row]:
     for result in verify_claims(cell.checked):
         yield Row("claim", result.text, result.expected, result.found, result.ok, result.detail)
 
 
-def _sizes(cell: CompiledCell) -> Iterator[Row]:
+def size_rows(cell: CompiledCell) -> Iterator[Row]:
     """The formulas of both bias layouts against modules that are built."""
     formulas = ((False, cell.params), (True, counts.two_bias_count(cell.checked)))
     for two_biases, formula in formulas:
@@ -122,31 +125,29 @@ CASES = (
 )
 
 
-def _oracle(cell: CompiledCell) -> Iterator[Row]:
-    for dtype in TOLERANCE:
-        for case in CASES:
-            if case.two_biases and not counts.doubled_biases(cell.checked):
-                continue
-            layer, inputs, state, leaves = _setting(cell, case, dtype)
-            parts = state if state is None or isinstance(state, tuple) else (state,)
-            sizes = compare.sizes_of(cell.checked)
-            expected = compare.trace(_results(compare.run_layer(cell.checked, layer, inputs, parts, sizes)), leaves)
-            found = compare.trace(_results(layer(*inputs, state)), leaves)
-            yield _compared("oracle", case, dtype, found, expected)
+def against_oracle(cell: CompiledCell, case: Case, dtype: torch.dtype) -> Iterator[Row]:
+    """The module beside the slow interpreter; nothing for a case that the cell does not have."""
+    if case.two_biases and not counts.doubled_biases(cell.checked):
+        return
+    layer, inputs, state, leaves = setting(cell, case, dtype)
+    slow = compare.run_layer(cell.checked, layer, inputs, state, compare.sizes_of(cell.checked))
+    expected = compare.trace(_results(slow.output, slow.state), leaves)
+    found = compare.trace(_results(*layer(*inputs, state)), leaves)
+    yield _compared("oracle", case, dtype, found, expected)
 
 
-def _script(cell: CompiledCell) -> Iterator[Row]:
+def script_rows(cell: CompiledCell) -> Iterator[Row]:
     """TorchScript rewrites a module while it runs, so that its third run is the one that counts."""
     for case in (Case(5, 3, state=True), Case(3, 2, state=False, layers=2, bidirectional=True)):
-        layer, inputs, state, leaves = _setting(cell, case, torch.float64)
+        layer, inputs, state, leaves = setting(cell, case, torch.float64)
         scripted = torch.jit.script(layer)
         for _ in range(3):
-            found = compare.trace(_results(scripted(*inputs, state)), leaves)
-        expected = compare.trace(_results(layer(*inputs, state)), leaves)
+            found = compare.trace(_results(*scripted(*inputs, state)), leaves)
+        expected = compare.trace(_results(*layer(*inputs, state)), leaves)
         yield _compared("script", case, torch.float64, found, expected)
 
 
-def _torch(cell: CompiledCell) -> Iterator[Row]:
+def torch_rows(cell: CompiledCell) -> Iterator[Row]:
     """Beside torch's own module with the same weights, in its two-bias layout, where gradients match one to one."""
     recognised = recognise(cell.checked)
     if recognised is None:
@@ -154,11 +155,11 @@ def _torch(cell: CompiledCell) -> Iterator[Row]:
     kind, names = recognised
     for case in (Case(7, 3, True, two_biases=True), Case(4, 2, True, layers=2, bidirectional=True, two_biases=True)):
         for dtype in (torch.float64, torch.float32):
-            layer, inputs, state, leaves = _setting(cell, case, dtype)
+            layer, inputs, state, leaves = setting(cell, case, dtype)
             module = weights.to_torch(layer, cell.spec)
             given = {name: leaf for name, leaf in leaves.items() if not name.startswith("layers.")}
-            expected = compare.trace(_results(module(*inputs, state)), given | dict(module.named_parameters()))
-            found = compare.trace(_results(layer(*inputs, state)), leaves)
+            expected = compare.trace(_results(*module(*inputs, state)), given | dict(module.named_parameters()))
+            found = compare.trace(_results(*layer(*inputs, state)), leaves)
             for key in layer.layers:
                 prefix = f"d layers.{key}."
                 own = {name.removeprefix(prefix): found.pop(name) for name in list(found) if name.startswith(prefix)}
@@ -172,18 +173,17 @@ def _torch(cell: CompiledCell) -> Iterator[Row]:
 def build(cell: CompiledCell, sizes: Mapping[str, int], **options: Any) -> nn.Module:
     """A layer of a cell at sizes given by the names of its free dimensions."""
     first, second, *others = cell.checked.free_dims
-    return cell.rnn(sizes[first], sizes[second], **{name: sizes[name] for name in others}, **options)
+    options |= {name: sizes[name] for name in others}
+    return cell.rnn(sizes[first], sizes[second], **options)
 
 
-State = Any  # what a layer takes: None, a tensor where there is one state, else a tuple of tensors
-
-
-def _setting(
-    cell: CompiledCell, case: Case, dtype: torch.dtype
-) -> tuple[nn.Module, list[Tensor], State, compare.Trace]:
+def setting(
+    cell: CompiledCell, case: Case, dtype: torch.dtype, start: int = 5
+) -> tuple[Any, list[Tensor], compare.State, compare.Trace]:
     """A layer with parameters off their first values, random inputs and state, and all leaves that take gradients."""
     generator = torch.Generator().manual_seed(7)
-    sizes = compare.sizes_of(cell.checked)
+    sizes = compare.sizes_of(cell.checked, start)
+    known = compare.all_sizes(cell.checked, sizes)
 
     def random(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
@@ -194,10 +194,9 @@ def _setting(
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.add_(0.2 * random(*parameter.shape))
-    known = compare.all_sizes(cell.checked, sizes)
     inputs = [random(case.steps, case.batch, compare.entries(info, known)) for info in cell.checked.inputs]
     leaves = {info.name: value for info, value in zip(cell.checked.inputs, inputs, strict=True)}
-    state: State = None
+    state: compare.State = None
     if case.state and cell.checked.states:
         rows = case.layers * (2 if case.bidirectional else 1)
         parts = [0.5 * random(rows, case.batch, width) for width in compare.state_widths(cell.checked, known)]
@@ -208,11 +207,9 @@ def _setting(
     return layer, inputs, state, leaves | dict(layer.named_parameters())
 
 
-def _results(returned: tuple[Tensor, State]) -> compare.Trace:
+def _results(output: Tensor, state: compare.State) -> compare.Trace:
     """What a layer returned, by name."""
-    output, state = returned
-    parts = state if isinstance(state, tuple) else (state,)
-    return {"output": output} | {f"final state {place}": part for place, part in enumerate(parts)}
+    return {"output": output} | {f"final state {place}": part for place, part in enumerate(compare.parts(state))}
 
 
 def _compared(check: str, case: Case, dtype: torch.dtype, found: compare.Trace, expected: compare.Trace) -> Row:

@@ -91,7 +91,7 @@ def _of_layer(layer: nn.Module, spec: str | None) -> tuple[Kind, dict[str, str]]
     return found
 
 
-def _pairs(layer: nn.Module, module: nn.RNNBase) -> Iterator[tuple[nn.Module, dict[str, Tensor]]]:
+def _pairs(layer: Any, module: nn.RNNBase) -> Iterator[tuple[nn.Module, dict[str, Tensor]]]:
     """The steps of a layer beside the tensors of torch's for the same layer and direction, `weight_ih` and so on."""
     for shown in ("input_size", "num_layers", "bidirectional"):
         if getattr(layer, shown) != getattr(module, shown):
