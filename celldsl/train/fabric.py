@@ -78,7 +78,7 @@ def total(fabric: Fabric, tensor: Tensor) -> Tensor:
     return cast(Tensor, fabric.all_reduce(tensor, reduce_op="sum")).cpu()
 
 
-def rows(fabric: Fabric, tensor: Tensor) -> Tensor:
+def of_all(fabric: Fabric, tensor: Tensor) -> Tensor:
     """(n,) of every process → (processes, n), on the CPU of each. A collective call."""
     filled = tensor.new_zeros((fabric.world_size, *tensor.shape))
     filled[fabric.global_rank] = tensor

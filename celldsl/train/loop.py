@@ -21,7 +21,7 @@ from torch import Tensor
 from celldsl.train import checkpoint, rng
 from celldsl.train.cells import find_cell
 from celldsl.train.errors import CheckpointError, Diverged, TrainError, TrainInterrupted
-from celldsl.train.fabric import rows, shard, start, threads
+from celldsl.train.fabric import of_all, shard, start, threads
 from celldsl.train.folder import RunFolder
 from celldsl.train.model import count
 from celldsl.train.progress import Progress
@@ -151,9 +151,10 @@ class Run:
         for index in batches[at.step :]:
             loss = self._step(index)
             at.step += 1
-            at.seconds = time.perf_counter() - started
             if at.step % watched == 0 or at.step == len(batches):
-                self._look_up(loss, len(batches))
+                value = loss.item()  # waits for the device
+                at.seconds = time.perf_counter() - started
+                self._look_up(value, len(batches))
                 started = time.perf_counter() - at.seconds  # a checkpoint's time is not the epoch's
 
     def _batches(self) -> Sequence[Tensor]:
@@ -182,22 +183,21 @@ class Run:
         self.scores.add(scored, len(index), counted, fabric.global_rank, fabric.world_size)
         return loss.detach()
 
-    def _look_up(self, loss: Tensor, steps: int) -> None:
+    def _look_up(self, loss: float, steps: int) -> None:
         """Between two steps: is the loss a number, did someone press Ctrl-C, is a checkpoint due?"""
         settings, at, now = self.settings, self.at, time.monotonic()
         due = settings.checkpoint_steps is not None and at.step - self.saved_step >= settings.checkpoint_steps
         late = settings.checkpoint_seconds is not None and now - self.saved_at >= settings.checkpoint_seconds
-        value = loss.item()
-        bad, number, save = self._agree(not math.isfinite(value), self.stop.number, (due or late) and at.step < steps)
+        bad, number, save = self._agree(not math.isfinite(loss), self.stop.number, (due or late) and at.step < steps)
         if bad:
-            self._diverged(f"the training loss became {value} in epoch {at.epoch + 1}, step {at.step} of {steps}")
+            self._diverged(f"the training loss became {loss} in epoch {at.epoch + 1}, step {at.step} of {steps}")
         if number or save:
             self._save()
         if number:
             self._interrupted(number, f"epoch {at.epoch + 1}, step {at.step} of {steps}")
         if now - self.shown_at >= SHOWN_EVERY:
             self.shown_at = now
-            self.progress.step(at.epoch + 1, at.step, steps, value)
+            self.progress.step(at.epoch + 1, at.step, steps, loss)
 
     def _agree(self, *answers: int) -> list[int]:
         """The largest answer of all processes to each question, so that none goes a way of its own."""
@@ -248,7 +248,7 @@ class Run:
         fabric, scores = self.fabric, Scores()
         self.runner.eval()
         with torch.no_grad():
-            for index in torch.arange(len(part)).split(self.settings.eval_batch):
+            for index in torch.arange(len(part)).split(self.settings.eval_batch or self.task.eval_batch):
                 mine, counted = shard(fabric, index)
                 scored = self.task.score(self.runner, part.take(mine.to(fabric.device)))
                 scores.add(scored, len(index), counted, fabric.global_rank, fabric.world_size)
@@ -276,7 +276,7 @@ class Run:
         if self.folder is None:
             return
         scores = self.scores.gather(self.fabric) if self.scores.total else {}
-        chance = {name: rows(self.fabric, state) for name, state in rng.capture(self.fabric.device).items()}
+        chance = {name: of_all(self.fabric, state) for name, state in rng.capture(self.fabric.device).items()}
         if self.first:
             moments, numbers = checkpoint.pack_optimiser(self.optimiser)
             tensors = {
@@ -348,6 +348,7 @@ class Run:
         settings, at, metric = self.settings, self.at, self.task.metric
         return Result(
             cell=self.cell.name,
+            spec_sha256=self.cell.sha256,
             task=settings.task,
             settings=settings.to_json(),
             metric=metric.name,

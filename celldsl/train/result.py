@@ -16,6 +16,7 @@ class Result:
     """A finished run. `rows` are the lines of metrics.jsonl: epoch (from 1), lr, train, test, seconds …"""
 
     cell: str
+    spec_sha256: str
     task: str
     settings: dict[str, Any]
     metric: str

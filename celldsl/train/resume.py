@@ -32,7 +32,9 @@ def finished_result(settings: Settings) -> Result | None:
         ) from error
     now = settings.to_json()
     same = all(result.settings.get(name) == now[name] for name in ("cell", "epochs", "patience"))
-    return result if same and not differences(result.settings, now) else None
+    if not same or differences(result.settings, now):
+        return None
+    return result if find_cell(settings).sha256 == result.spec_sha256 else None
 
 
 def recompile(settings: Settings, facts: Mapping[str, Any], path: Path) -> TrainedCell:

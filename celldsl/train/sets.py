@@ -1,13 +1,11 @@
 """Data sets by name: Parquet files of a folder, or the Hugging Face hub.
 
 A folder holds one folder per set, in it `train.parquet`, `test.parquet`, … with the
-hub's columns. Both ways end in the same Arrow table, and images are decoded once
-per process.
+hub's columns. Both ways end in the same Arrow table.
 """
 
 from __future__ import annotations
 
-import functools
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,16 +28,15 @@ def read_table(name: str, part: str, data_dir: str | None, columns: Sequence[str
     return _from_hub(name, part, columns) if data_dir is None else _from_folder(name, part, data_dir, columns)
 
 
+def stamp(name: str, part: str, data_dir: str | None) -> tuple[int, int] | None:
+    """What changes when a part's file changes, for callers that keep what they read."""
+    if data_dir is None or not (path := Path(data_dir, name, f"{part}.parquet")).is_file():
+        return None
+    return path.stat().st_mtime_ns, path.stat().st_size
+
+
 def read_images(name: str, part: str, data_dir: str | None) -> tuple[Tensor, Tensor]:
-    """Images (N, height, width) as uint8 and labels (N,); decoded at the first call, shared by all later ones."""
-    stamp: object = None
-    if data_dir is not None and (path := Path(data_dir, name, f"{part}.parquet")).is_file():
-        stamp = (path.stat().st_mtime_ns, path.stat().st_size)
-    return _decoded(name, part, data_dir, stamp)
-
-
-@functools.lru_cache(maxsize=8)
-def _decoded(name: str, part: str, data_dir: str | None, stamp: object) -> tuple[Tensor, Tensor]:
+    """Images (N, height, width) as uint8 and labels (N,)."""
     import numpy as np
     from PIL import Image
 

@@ -83,7 +83,8 @@ class Settings:
     """Checkpoint every so many steps, besides every epoch."""
     checkpoint_seconds: float | None = 30.0
     """Checkpoint every so many seconds, besides every epoch."""
-    eval_batch: int = 500
+    eval_batch: int | None = None
+    """Examples evaluated at once; the task's own number if not given."""
 
     def check(self) -> None:
         """Raise `TrainError` for the first field that makes no sense, saying what would."""
@@ -91,9 +92,9 @@ class Settings:
         _choice("schedule", self.schedule, SCHEDULES)
         _choice("precision", self.precision, PRECISIONS)
         _choice("device", self.device, DEVICES)
-        for name in ("hidden", "layers", "batch", "epochs", "eval_batch", "step_every"):
+        for name in ("hidden", "layers", "batch", "epochs", "step_every"):
             _whole(name, getattr(self, name))
-        for name in ("patience", "devices", "threads", "checkpoint_steps", "train_limit", "test_limit"):
+        for name in ("patience", "devices", "threads", "checkpoint_steps", "train_limit", "test_limit", "eval_batch"):
             if getattr(self, name) is not None:
                 _whole(name, getattr(self, name))
         _number("lr", self.lr, above=0.0)

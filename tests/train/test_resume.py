@@ -84,6 +84,8 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
     before = (tmp_path / "last.safetensors").stat().st_mtime_ns
     assert train(settings, resume=True) == first
     assert (tmp_path / "last.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(CheckpointError, match=r"is not what .* was trained with"):
+        train(quick(out=str(tmp_path), cell="torch.nn.GRU"), resume=True)
 
 
 def test_resuming_nothing_starts(tmp_path: Path) -> None:

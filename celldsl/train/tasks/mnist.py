@@ -6,11 +6,14 @@ input (B, 28, 28) or (B, 784, 1), target (B,).
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import Tensor
+
 from celldsl.train.images import standardise
-from celldsl.train.sets import read_images
+from celldsl.train.sets import read_images, stamp
 from celldsl.train.tasks.task import Data, Split, Task
 
 
@@ -21,9 +24,8 @@ class MnistRows(Task):
     outputs: ClassVar[int] = 10
 
     def load(self, data_dir: str | None) -> Data:
-        train, train_labels = read_images("mnist", "train", data_dir)
-        test, test_labels = read_images("mnist", "test", data_dir)
-        train, test = standardise(train, test)
+        stamps = tuple(stamp("mnist", part, data_dir) for part in ("train", "test"))
+        train, train_labels, test, test_labels = _load(data_dir, stamps)
         shape = (-1, 784 // self.input_size, self.input_size)
         return Data(
             train=Split({"input": train.reshape(shape), "target": train_labels}),
@@ -35,3 +37,13 @@ class MnistRows(Task):
 class MnistPixels(MnistRows):
     name: ClassVar[str] = "mnist-pixels"
     input_size: ClassVar[int] = 1
+    eval_batch: ClassVar[int] = 100
+
+
+@functools.lru_cache(maxsize=1)
+def _load(data_dir: str | None, stamps: object) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Decoded and standardised once per process, however many runs there are."""
+    train, train_labels = read_images("mnist", "train", data_dir)
+    test, test_labels = read_images("mnist", "test", data_dir)
+    train, test = standardise(train, test)
+    return train, train_labels, test, test_labels

@@ -96,6 +96,8 @@ class Task(ABC):
     """Width m of what the cell reads at a step."""
     outputs: ClassVar[int]
     every_step: ClassVar[bool] = False
+    eval_batch: ClassVar[int] = 500
+    """Examples evaluated at once: a layer holds a few times B · T · n numbers for every gate."""
 
     @abstractmethod
     def load(self, data_dir: str | None) -> Data:
