@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -22,8 +23,18 @@ COMMANDS = ("new", "check", "compile", "verify", "show", "diff", "train", "bench
 FAILED, INTERRUPTED, PIPE_CLOSED = 1, 130, 141
 
 
+class PipeClosed(Exception):
+    """The reader of our output (`| head`) has what it wanted. No OSError, which click would answer by itself."""
+
+
 class Commands(click.Group):
     """The commands in the order a newcomer meets them, each imported on first use."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise PipeClosed from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -72,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:
-        # The reader (`| head`) has what it wanted. Python would complain once more when it flushes at exit.
+    except (PipeClosed, BrokenPipeError):
+        # Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     except SpecError as error:

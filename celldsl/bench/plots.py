@@ -69,17 +69,18 @@ def time_svg(report: Report) -> str | None:
 def equation_svg(latex: str) -> str | None:
     """One equation as SVG without any page around it; None where matplotlib's TeX does not know a command of it."""
     import matplotlib
-    from matplotlib import mathtext
-    from matplotlib.font_manager import FontProperties
+    from matplotlib.figure import Figure
+    from matplotlib.mathtext import MathTextParser
 
-    buffer = io.BytesIO()
-    with matplotlib.rc_context(_LOOK):
+    written = f"${latex}$"
+    with matplotlib.rc_context(_LOOK | {"font.size": 13}):
         try:
-            properties = FontProperties(size=13)
-            mathtext.math_to_image(f"${latex}$", buffer, prop=properties, format="svg", color=INK)
+            width, height, depth, _, _ = MathTextParser("path").parse(written, dpi=72)
         except ValueError:
             return None
-    return buffer.getvalue().decode()
+        figure = Figure(figsize=(width / 72, height / 72))
+        figure.text(0, depth / height, written)
+        return _saved(figure, "svg").decode()
 
 
 @contextmanager
