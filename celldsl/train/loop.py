@@ -9,15 +9,17 @@ with as many threads).
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
+from celldsl import machine
 from celldsl.train import checkpoint, rng
 from celldsl.train.cells import find_cell
 from celldsl.train.errors import CheckpointError, Diverged, TrainError, TrainInterrupted
@@ -26,7 +28,7 @@ from celldsl.train.folder import RunFolder
 from celldsl.train.model import count
 from celldsl.train.progress import Progress
 from celldsl.train.rate import make_optimiser, rate
-from celldsl.train.result import Result, hardware, versions
+from celldsl.train.result import Result, hardware
 from celldsl.train.resume import finished_result, recompile
 from celldsl.train.scores import Scores
 from celldsl.train.settings import Settings
@@ -51,6 +53,8 @@ def train(
     TrainInterrupted after SIGINT or SIGTERM, when a checkpoint is written.
     """
     settings.check()
+    if settings.cell == "-":  # read once: what is trained, recorded and resumed is the text
+        settings = replace(settings, cell=sys.stdin.read())
     if resume and settings.out is None:
         raise TrainError("there is nothing to resume without an out folder")
     if resume and settings.out is not None and (done := finished_result(settings)):
@@ -340,7 +344,7 @@ class Run:
             "examples": {"train": len(self.train_part), **{name: len(part) for name, part in self.parts.items()}},
             "parameters": self.parameters,
             "settings": self.settings.to_json(),
-            "versions": versions(),
+            "versions": machine.versions("torch", "lightning", "numpy"),
             "hardware": hardware(self.fabric.device, self.fabric.world_size),
         }
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from celldsl import machine
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -68,40 +71,16 @@ class Result:
         return cls(**{f.name: data[f.name] for f in dataclasses.fields(cls)})
 
 
-def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    import lightning
-    import torch
-
-    import celldsl
-
-    return {
-        "celldsl": celldsl.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "lightning": lightning.__version__,
-    }
-
-
-def hardware(device: Any, processes: int) -> dict[str, Any]:
+def hardware(device: torch.device, processes: int) -> dict[str, Any]:
     """The processor, the device, threads and processes; nothing that names the machine."""
     import torch
 
     found = {
-        "processor": _processor(),
+        "processor": machine.processor(),
         "device": device.type,
-        "threads": torch.get_num_threads(),
         "processes": processes,
+        "threads": torch.get_num_threads(),
     }
     if device.type == "cuda":
         found["gpu"] = torch.cuda.get_device_name(device)
     return found
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
