@@ -16,36 +16,39 @@ from celldsl.syntax.tree import Name, Node
 
 def tree(node: Node) -> str:
     """A syntax tree, one node a line, children indented; spans are left out."""
-    return "\n".join(_tree_lines(node, ""))
+    return "\n".join(_tree_lines(node))
 
 
-def _tree_lines(node: Node, label: str) -> Iterable[str]:
-    atoms, branches = [], []
+def _tree_lines(node: Node) -> Iterable[str]:
+    facts, children = [], []
     for field in fields(node):
         value = getattr(node, field.name)
         if not field.compare or value is None or value == ():
             continue
-        if isinstance(value, Node) and not isinstance(value, Name):
-            branches.append((f"{field.name}: ", value))
-        elif isinstance(value, tuple) and isinstance(value[0], Node):
-            branches += [("", item) for item in value]
+        below = value if isinstance(value, tuple) else (value,)
+        if isinstance(value, Name) and field.name in {"target", "name", "signal"}:
+            facts.append(f"{field.name}={_timed(value)}")
+        elif all(isinstance(child, Node) for child in below):
+            children += below
         else:
-            atoms.append(_atom(value))
-    yield label + " ".join([type(node).__name__, *atoms])
-    for name, branch in branches:
-        if isinstance(branch, Name):
-            yield f"  {name}Name {_atom(branch)}"
-        else:
-            yield from (f"  {line}" for line in _tree_lines(branch, name))
+            facts.append(f"{field.name}={_fact(value)}")
+    if isinstance(node, Name):
+        facts = [_timed(node)]
+    yield " ".join([type(node).__name__, *facts])
+    for child in children:
+        yield from (f"  {line}" for line in _tree_lines(child))
 
 
-def _atom(value: object) -> str:
-    if isinstance(value, Name):
-        time = "" if value.time is None else "_t" if value.time == 0 else f"_{{t-{value.time}}}"
-        return f"{value.text}{time}"
-    if isinstance(value, str):
-        return value if value.isidentifier() else repr(value)
-    return str(value)
+def _timed(name: Name) -> str:
+    time = "" if name.time is None else "_t" if name.time == 0 else f"_{{t-{name.time}}}"
+    return f"{name.text}{time}"
+
+
+def _fact(value: object) -> str:
+    """A string, or the `(("m", 28), ("n", 50))` of a claim."""
+    if isinstance(value, tuple):
+        return ",".join(f"{key}:{number}" for key, number in value)
+    return repr(value) if " " in str(value) else str(value)
 
 
 def cell(checked: Cell) -> str:
@@ -111,8 +114,5 @@ def _typed_lines(node: Expr, depth: int) -> Iterable[str]:
 
 def latex(checked: Cell) -> str:
     """All equations of a cell, inherited ones too, as one `align` environment, labels as tags."""
-    rows = []
-    for equation in checked.equations:
-        text = write(equation.written, "latex")
-        rows.append(text)
-    return "\\begin{align}\n" + " \\\\\n".join(f"  {row}" for row in rows) + "\n\\end{align}"
+    rows = [f"  {write(equation.written, 'latex')}" for equation in checked.equations]
+    return "\\begin{align}\n" + " \\\\\n".join(rows) + "\n\\end{align}"
