@@ -59,8 +59,13 @@ def _say(spec: str, cells: tuple[Any, ...], found: list[Any]) -> None:
         click.echo(paint(diagnostic.render(), sys.stderr) + "\n", err=True)
     for cell in cells:
         signals = [
-            f"{title} {', '.join(f'{info.name}: {info.shape}' for info in infos)}"
+            f"{title} {', '.join(f'{info.name}: {_width(info)}' for info in infos)}"
             for title, infos in (("input", cell.inputs), ("state", cell.states))
             if infos
         ]
         click.echo(f"{spec}: {cell.name} is well formed ({'; '.join(signals)}; output {cell.output})")
+
+
+def _width(info: Any) -> str:
+    """`n` for an n-vector."""
+    return str(info.shape).removesuffix("-vector")

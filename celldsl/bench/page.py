@@ -44,8 +44,8 @@ def _equations(cell: CellReport) -> list[dict[str, Any]]:
     told = []
     for equation in cell.equations:
         tag = _TAG.search(equation.latex)
-        drawn = equation_svg(_TAG.sub("", equation.latex))
-        label = (tag["tag"] or tag["quad"]) if tag else ""
+        drawn = equation_svg(_TAG.sub("", equation.latex).replace("&=", "="))
+        label = (tag["tag"] or tag["quad"]) if tag and drawn else ""  # the text has its own
         told.append({"image": _inline(drawn) if drawn else None, "text": equation.text, "label": label})
     return told
 

@@ -7,7 +7,7 @@ import math
 from celldsl.bench.report import CellReport, Equation, Published, Report, Run, Timing
 
 LATEX = [
-    (r"i_t = \sigma(U_i h_{t-1} + W_i x_t + b_i) \tag{1}", "i_t = σ(U_i h_{t-1} + W_i x_t + b_i)  (1)"),
+    (r"i_t &= \sigma(U_i h_{t-1} + W_i x_t + b_i) \tag{1}", "i_t = σ(U_i h_{t-1} + W_i x_t + b_i)  (1)"),
     (r"c_t = f_t \odot c_{t-1} + i_t \odot \tanh(W_c x_t)", "c_t = f_t ⊙ c_{t-1} + i_t ⊙ tanh(W_c x_t)"),
     (r"h_t = \undrawable{o_t} \odot \tanh(c_t)", "h_t = undrawable(o_t) ⊙ tanh(c_t)"),
 ]
