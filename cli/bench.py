@@ -13,7 +13,7 @@ from celldsl.bench.options import FLAGS, Options
 from celldsl.train.settings import DEVICES, OPTIMISERS, SCHEDULES
 from celldsl.train.tasks import TASKS
 
-DEFAULT = {each.name: each.default for each in dataclasses.fields(Options)}
+DEFAULT: dict[str, Any] = {each.name: each.default for each in dataclasses.fields(Options)}
 
 
 def option(name: str, help: str, **rest: Any) -> Any:

@@ -24,6 +24,7 @@ class BenchFolder:
         self.report = path / "report.json"
         self.figure = path / "accuracy.png"
         self.page = path / "report.html"
+        self.markdown = path / "report.md"
 
     def open(self, options: Options) -> None:
         """Raise BenchError if the folder holds other files, or a benchmark of other settings."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -84,13 +84,13 @@ def equation_svg(latex: str) -> str | None:
 
 
 @contextmanager
-def _figure(draw: object, report: Report) -> Iterator[Figure]:
+def _figure(draw: Callable[[Figure, Report], None], report: Report) -> Iterator[Figure]:
     import matplotlib
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_LOOK):
         figure = Figure(layout="constrained")
-        draw(figure, report)  # type: ignore[operator]
+        draw(figure, report)
         yield figure
 
 
@@ -102,6 +102,8 @@ def _saved(figure: Figure, kind: str) -> bytes:
 
 
 def _accuracy(figure: Figure, report: Report) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     figure.set_size_inches(10, 4.4)
     axes: Sequence[Axes] = figure.subplots(1, 2, sharey=True)
     trained = [cell for cell in report.cells if cell.runs]
@@ -113,7 +115,7 @@ def _accuracy(figure: Figure, report: Report) -> None:
         ax.set_title(f"{'test' if part == 'test' else 'training'} {report.metric}", loc="left", fontweight="bold")
         ax.set_xlabel("epoch")
         ax.margins(x=0.02)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if trained and report.metric == "accuracy":
         room = 0.08 * (ceiling - floor)
         axes[0].set_ylim(max(0.0, floor - room), min(1.005, ceiling + room))

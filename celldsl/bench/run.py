@@ -22,6 +22,7 @@ from celldsl.bench.page import render
 from celldsl.bench.plots import accuracy_png
 from celldsl.bench.published import published
 from celldsl.bench.report import CellReport, Equation, Report, Run
+from celldsl.bench.table import markdown
 from celldsl.bench.timing import Shape, compare
 from celldsl.formulas import plain
 from celldsl.runtime.verify import verify
@@ -57,7 +58,8 @@ class Subject:
 
 
 def bench(options: Options, out: Path, listener: Listener | None = None) -> Report:
-    """Run a benchmark into a folder and return what is written there: report.json, accuracy.png, report.html.
+    """Run a benchmark into a folder and return what is written there: report.json, report.html, report.md and
+    accuracy.png.
 
     A cell with a false claim is neither trained nor timed; the report says which claim. Raises BenchError, SpecError,
     TrainError and its kinds, and BenchInterrupted after SIGINT or SIGTERM.
@@ -101,11 +103,12 @@ def bench(options: Options, out: Path, listener: Listener | None = None) -> Repo
 
 
 def save(report: Report, folder: BenchFolder) -> None:
-    """Write the report's three files."""
+    """Write the report's files."""
     figure = accuracy_png(report)
     write_atomically(folder.report, (json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n").encode())
     write_atomically(folder.figure, figure)
     write_atomically(folder.page, render(report).encode())
+    write_atomically(folder.markdown, markdown(report).encode())
 
 
 def _subjects(specs: Sequence[str]) -> list[Subject]:

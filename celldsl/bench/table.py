@@ -66,6 +66,17 @@ def table(report: Report) -> Table:
     return drawn
 
 
+def markdown(report: Report) -> str:
+    """The table, what it shows, and the command that remakes it, as Markdown."""
+    has_published = any(cell.published for cell in report.cells)
+    rows = [titles(report), *(shown(cell, has_published) for cell in report.cells)]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    lines.insert(1, "|---|" + "---:|" * (len(rows[0]) - 1))
+    sources = sorted({f'"paper": {cell.published.source}.' for cell in report.cells if cell.published})
+    about = [f"{caption(report)}.", '"best epoch" is chosen on the test data, as in papers without a validation set.']
+    return "\n".join([*lines, "", *about, *sources, "", f"    {report.command}", ""])
+
+
 def show(report: Report, stream: IO[str]) -> None:
     """Print the table, at least so wide elsewhere than on a terminal that no number is cut."""
     from rich.console import Console

@@ -17,6 +17,7 @@ from celldsl.bench.page import render
 from celldsl.bench.plots import accuracy_png, accuracy_svg, equation_svg, time_svg
 from celldsl.bench.published import published
 from celldsl.bench.report import Report, Spread
+from celldsl.bench.table import markdown
 from tests.bench import hand
 
 
@@ -58,6 +59,17 @@ def test_table_with_published_numbers():
     assert "0.9816" in row
     (row,) = [line for line in told.splitlines() if "│ ULSTM" in line]
     assert re.search(r"│\s+│", row)
+
+
+def test_markdown_is_a_table_with_its_command():
+    told = markdown(hand.report(hand.cell("LSTM", 0, published=hand.PUBLISHED), hand.cell("ULSTM", 1)))
+    lines = told.splitlines()
+    columns = {line.count("|") for line in lines[:4]}
+    assert columns == {8}
+    assert lines[2].startswith("| LSTM | 11,800 |")
+    assert "0.9816" in lines[2]
+    assert "0.9816" not in lines[3]
+    assert f"    {hand.report().command}" in lines
 
 
 def test_false_claims_stand_in_table_and_page():
