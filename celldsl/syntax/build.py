@@ -15,7 +15,7 @@ from celldsl.errors import Diagnostics, near
 from celldsl.source import Source, Span
 from celldsl.syntax import tree
 from celldsl.syntax.grammar import Token
-from celldsl.syntax.keywords import QUANTITIES, STRUCTURES
+from celldsl.syntax.keywords import STRUCTURES
 
 
 class Build(Transformer):
@@ -275,14 +275,22 @@ class Build(Transformer):
         return tree.Juxtaposition(factors, span=self._span(*factors))
 
     def _check_number_behind(self, factor: tree.Expr) -> None:
-        if self.source.text[factor.span.start : factor.span.start + 1].isdigit():
-            text = factor.span.text
+        text = factor.span.text
+        if text[:1].isdigit():
             self.problems.error(
                 "number-behind",
                 "a number stands behind a factor, with no sign between",
                 factor.span,
                 label="multiply by it? add it? raise to it?",
-                help=f"a number to multiply by is written in front, `{text} …`; or write the sign: `· {text}`, `^{text}`",
+                help=f"to multiply by it, write it in front: `{text} …`; or write the sign, `· {text}`, `^{text}`",
+            )
+        elif isinstance(factor, tree.Number) and not text.startswith("(("):
+            self.problems.error(
+                "number-behind",
+                f"`{text}` stands in the middle of a product",
+                factor.span,
+                label="a label, or a factor?",
+                help="a label is the last thing of its line; a number to multiply by is written in front",
             )
 
     def arguments(self, children: list[Any]) -> tuple[tree.Expr, ...]:
@@ -346,8 +354,6 @@ class Build(Transformer):
 setattr(Build, "def", Build.define)
 
 _OPERATORS = {"PLUS": "+", "MINUS": "-", "TIMES": "*", "SLASH": "/", "AT": "@", "CARET": "^"}
-
-assert QUANTITIES  # the claims' words live with the other words
 
 
 def _unquoted(text: str) -> str:

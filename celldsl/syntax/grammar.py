@@ -14,6 +14,9 @@ from typing import Any
 from lark import Lark
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
+LINE_ENDS = frozenset({"NEWLINE", "BREAK", "DISPLAY"})
+"""Raw tokens that end a line: `\\\\` and `$$` do so too."""
+
 
 @dataclass(frozen=True)
 class Token:

@@ -1,22 +1,24 @@
-"""What the words of one statement mean: keywords, functions, labels and fractions of numbers.
+"""What the words of one statement mean: keywords, functions and fractions of numbers.
 
 A word is a keyword only at the head of its statement, a function only in front of its bracket; numbers with a
-slash between them are one RATIO; `(7)` behind an equation is its LABEL.
+slash between them are one RATIO. Labels are read by `labels`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from celldsl.errors import Diagnostics
+from celldsl.errors import Diagnostics, Label
 from celldsl.functions import ALIASES, FUNCTIONS
 from celldsl.source import Source
-from celldsl.syntax.grammar import Token
+from celldsl.syntax.grammar import LINE_ENDS, Token
+from celldsl.syntax.labels import read_label
 
-KEYWORDS = frozenset("input state output dim param const hyper def share init drop claim cite".split())
+DECLARATIONS = frozenset({"input", "state", "output", "dim", "param", "const", "hyper", "share"})
+KEYWORDS = DECLARATIONS | {"def", "init", "drop", "claim", "cite"}
 QUANTITIES = frozenset({"params", "flops", "state"})
+BEGINS_OPERAND = frozenset({"NAME", "NUMBER", "FUNCTION", "FRACTION", "LPAR", "LSQUARE", "LBRACE"})
 STRUCTURES = frozenset({"blocks", "diagonal", "symmetric", "lowrank", "orthogonal"})
 FUNCTION_NAMES: dict[str, str] = {
     **{name: name for name in FUNCTIONS},
@@ -25,20 +27,58 @@ FUNCTION_NAMES: dict[str, str] = {
 }
 """Every spelling of a function, as a name in its one spelling, and the function it means."""
 
-LABEL_TEXT = re.compile(r"[0-9]+(?:\.[0-9]+)?[A-Za-z]?'*")
-"""Labels that may stand in plain brackets."""
 
-_LABEL = re.compile(rf"\(\s*({LABEL_TEXT.pattern})\s*\)")
-_TAG = re.compile(r"[A-Za-z0-9][\w.*'-]*")
+@dataclass(frozen=True)
+class Vocabulary:
+    """The names of a file that change how a word is read.
+
+    functions: what its `def`s define. names: what it declares or derives, which is then no function of the table.
+    """
+
+    functions: frozenset[str]
+    names: frozenset[str]
+
+    def function(self, word: str) -> str | None:
+        """The function that a word in front of a bracket means, or None."""
+        if word in self.functions:
+            return word
+        return None if word in self.names else FUNCTION_NAMES.get(word)
 
 
-def mark_words(tokens: list[Token], source: Source, problems: Diagnostics) -> Iterator[list[Token]]:
+def collect_words(tokens: list[Token]) -> Vocabulary:
+    """The vocabulary of a file, which may use a name above the line that declares it."""
+    functions, names = set(), set()
+    for at, (before, token, after) in enumerate(zip(tokens, tokens[1:], tokens[2:], strict=False)):
+        if token.type != "NAME" or token.time is not None:
+            continue
+        if before.type in {*LINE_ENDS, "SEMICOLON", "LBRACE"} and after.type == "EQ":
+            names.add(token.text)
+        elif before.type == "NAME" and before.text == "def" and after.type == "LPAR":
+            functions.add(token.text)
+        elif (
+            before.type == "NAME" and before.text in DECLARATIONS and after.type in ("COLON", "EQ", "COMMA", *LINE_ENDS)
+        ):
+            names.update(t.text for t in _list_of_names(tokens[at + 1 :]))
+    return Vocabulary(frozenset(functions), frozenset(names))
+
+
+def _list_of_names(tokens: list[Token]) -> Iterator[Token]:
+    for name, comma in zip(tokens[::2], [*tokens[1::2], Token("END", "", 0, 0)], strict=False):
+        if name.type != "NAME":
+            break
+        yield name
+        if comma.type != "COMMA":
+            break
+
+
+def mark_words(
+    tokens: list[Token], vocabulary: Vocabulary, source: Source, problems: Diagnostics
+) -> Iterator[list[Token]]:
     """The statement with its words marked; several where declarations stand in columns on one line."""
     for part in _columns(tokens, source):
-        tokens = _keyword(part)
-        labelled = tokens[0].type in ("NAME", "CLAIM")
-        tokens = _label(tokens, source, problems) if labelled else [t for t in tokens if t.type != "TAG"]
-        yield _ratios(_functions(tokens, tokens[0].type))
+        marked = read_label(_keyword(part, source, problems), vocabulary.function, source, problems)
+        _check_bare_functions(marked, vocabulary, source, problems)
+        yield _ratios(_functions(marked, vocabulary))
 
 
 def _columns(tokens: list[Token], source: Source) -> Iterator[list[Token]]:
@@ -63,7 +103,7 @@ def _keyword_here(token: Token, after: Token) -> bool:
     return token.type == "NAME" and token.time is None and token.text in KEYWORDS and after.type != "EQ"
 
 
-def _keyword(tokens: list[Token]) -> list[Token]:
+def _keyword(tokens: list[Token], source: Source, problems: Diagnostics) -> list[Token]:
     if len(tokens) < 2 or not _keyword_here(tokens[0], tokens[1]):
         return tokens
     head, *rest = tokens
@@ -71,7 +111,7 @@ def _keyword(tokens: list[Token]) -> list[Token]:
     if head.type == "CLAIM":
         rest = _claim(rest)
     elif head.type == "PARAM":
-        rest = _shape(rest)
+        rest = _shape(rest, source, problems)
     return [head, *rest]
 
 
@@ -102,7 +142,7 @@ def _depth(tokens: list[Token], at: int) -> int:
     return opened - sum(token.type in ("RPAR", "RSQUARE", "RBRACE") for token in tokens[:at])
 
 
-def _shape(rest: list[Token]) -> list[Token]:
+def _shape(rest: list[Token], source: Source, problems: Diagnostics) -> list[Token]:
     """In `param R: n×n blocks(heads)`: `×` (or `x`) crosses two widths, the words behind are the structure."""
     colon = next((at for at, token in enumerate(rest) if token.type == "COLON"), len(rest))
     marked = rest[: colon + 1]
@@ -121,68 +161,34 @@ def _shape(rest: list[Token]) -> list[Token]:
             token = replace(token, type="SCALAR")
         elif token.type == "NAME" and token.text in STRUCTURES and at > colon + 1:
             token = replace(token, type="STRUCTURE")
+        elif depth == 0 and token.type == "TIMES" and at > colon:
+            problems.error(
+                "ambiguous-shape",
+                "a `*` between two widths can be read in two ways",
+                source.span(token.start, token.end),
+                label="a matrix, or a longer vector?",
+                notes=("a matrix has two widths with `×` between them", "a product of widths is one width"),
+                help=f"write `{rest[at - 1].text}×{after.text if after else 'n'}` (or `x`) for a matrix, "
+                "put a product in brackets",
+            )
         marked.append(token)
     return marked
-
-
-# --- labels --------------------------------------------------------------------------------
-
-
-def _label(tokens: list[Token], source: Source, problems: Diagnostics) -> list[Token]:
-    """`… (7)`, `… (3a)` and `\\tag{7}` at the end as a LABEL; commas and stops of running text fall away."""
-    tags = [token for token in tokens if token.type == "TAG"]
-    tokens = _without_stops([token for token in tokens if token.type != "TAG"])
-    if tags:
-        text = tags[0].text[tags[0].text.index("{") + 1 : -1].strip().strip("$()")
-        if not _TAG.fullmatch(text):
-            problems.error(
-                "bad-label",
-                "this is not a label",
-                source.span(tags[0].start, tags[0].end),
-                label="letters, digits and dots were expected",
-                help="a label is a number or a short word: `\\tag{7}`, `(3a)`",
-            )
-            text = "1"
-        return [*tokens, replace(tags[0], type="LABEL", text=text)]
-    if len(tokens) < 5 or tokens[-1].type != "RPAR":
-        return tokens
-    for opener in (len(tokens) - 3, len(tokens) - 4):
-        first, last = tokens[opener], tokens[-1]
-        if first.type != "LPAR" or tokens[opener + 1].type != "NUMBER":
-            continue
-        found = _LABEL.fullmatch(source.text[first.start : last.end])
-        if found and not _ends_call(tokens[opener - 1], first):
-            label = Token("LABEL", found[1], first.start, last.end)
-            return [*_without_stops(tokens[:opener]), label]
-    return tokens
-
-
-def _ends_call(before: Token, opener: Token) -> bool:
-    """`log(2)` at the end of an equation is a call, not a label."""
-    known = before.type == "NAME" and before.time is None and before.text in {*FUNCTION_NAMES, *QUANTITIES}
-    return known or before.type in ("PLUS", "MINUS", "TIMES", "SLASH", "AT", "CDOT", "CARET", "EQ", "COMMA")
-
-
-def _without_stops(tokens: list[Token]) -> list[Token]:
-    while len(tokens) > 1 and tokens[-1].type in ("COMMA", "DOT"):
-        tokens = tokens[:-1]
-    return tokens
 
 
 # --- functions and fractions ---------------------------------------------------------------
 
 
-def _functions(tokens: list[Token], head: str) -> list[Token]:
-    """Names in front of their arguments as FUNCTION; a function without brackets as BARE_FUNCTION."""
+def _functions(tokens: list[Token], vocabulary: Vocabulary) -> list[Token]:
+    """Names in front of their arguments as FUNCTION."""
     marked: list[Token] = []
     for at, token in enumerate(tokens):
         after = tokens[at + 1].type if at + 1 < len(tokens) else ""
         if token.type == "NAME" and token.time is None and not _is_declared_here(tokens, at):
-            name = FUNCTION_NAMES.get(token.text)
+            name = vocabulary.function(token.text)
             if after == "LPAR" and (
                 name
-                or (head == "INIT" and at > 1)
-                or (head == "CLAIM" and token.text in QUANTITIES)
+                or (tokens[0].type == "INIT" and at > 1)
+                or (tokens[0].type == "CLAIM" and token.text in QUANTITIES)
                 or _has_commas(tokens, at + 1)
             ):
                 token = replace(token, type="FUNCTION", text=name or token.text)
@@ -190,6 +196,43 @@ def _functions(tokens: list[Token], head: str) -> list[Token]:
                 token = replace(token, type="FUNCTION", text=name)
         marked.append(token)
     return marked
+
+
+def _check_bare_functions(tokens: list[Token], vocabulary: Vocabulary, source: Source, problems: Diagnostics) -> None:
+    """`tanh x_t` without brackets, and `e^{…}` where e is nothing but Euler's number."""
+    value = next((at for at, token in enumerate(tokens) if token.type == "EQ"), len(tokens))
+    for at in range(value + 1, len(tokens)):
+        token, after = tokens[at], tokens[at + 1] if at + 1 < len(tokens) else None
+        if token.type != "NAME" or token.time is not None:
+            continue
+        function = vocabulary.function(token.text)
+        written = source.text[token.start : token.end]
+        if function and after is not None and after.type in BEGINS_OPERAND - {"LPAR", "LBRACE"}:
+            operand = source.text[after.start : after.end]
+            problems.error(
+                "function-without-brackets",
+                f"`{written}` is a function, and its argument stands in no brackets",
+                source.span(token.start, token.end),
+                label="where does its argument end?",
+                others=(Label(source.span(after.start, after.end), "here, or further on?"),),
+                help=f"write `{written}({operand})`; a parameter of this name is declared: `param {token.text}: …`",
+            )
+        elif function and token.text in FUNCTIONS and (after is None or after.type not in ("LPAR", "LBRACE")):
+            problems.error(
+                "function-without-brackets",
+                f"`{written}` is a function, and it has no argument here",
+                source.span(token.start, token.end),
+                label=f"`{written}(…)` was expected",
+                help=f"write its argument in brackets; a parameter of this name is declared: `param {token.text}: …`",
+            )
+        elif token.text == "e" and "e" not in vocabulary.names and after is not None and after.text == "^":
+            problems.error(
+                "ambiguous-exponential",
+                "`e` is a parameter here, unless it is declared",
+                source.span(token.start, after.end),
+                label="the exponential function, or a power of a parameter?",
+                help="write `exp(…)` for the exponential function; a number of your own is `const e = …`",
+            )
 
 
 def _is_declared_here(tokens: list[Token], at: int) -> bool:

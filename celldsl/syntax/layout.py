@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from celldsl.errors import Diagnostics
+from celldsl.errors import Diagnostics, Label
 from celldsl.source import Source
-from celldsl.syntax.grammar import Token
-from celldsl.syntax.keywords import KEYWORDS, mark_words
+from celldsl.syntax.grammar import LINE_ENDS, Token
+from celldsl.syntax.keywords import KEYWORDS, collect_words, mark_words
 
 DEPTH = 60
 """How deep brackets may be nested; no equation of a paper comes near it."""
@@ -22,7 +22,6 @@ OPENERS = {"LPAR": "RPAR", "LSQUARE": "RSQUARE", "LBRACE": "RBRACE"}
 CLOSERS = {"RPAR": ")", "RSQUARE": "]", "RBRACE": "}"}
 LEADS_ON = {"PLUS", "MINUS", "TIMES", "SLASH", "AT", "CDOT", "CARET", "EQ", "RELATION_SIGN", "TRANSPOSE"}
 LEFT_OPEN = LEADS_ON - {"TRANSPOSE"} | {"COMMA", "COLON"}
-LINE_ENDS = {"NEWLINE", "BREAK", "DISPLAY"}
 
 
 @dataclass
@@ -51,6 +50,7 @@ class _Layout:
         self.at = 0
         self.cell: Token | None = None  # the opening brace of the cell whose body is read
         self.display = False
+        self.vocabulary = collect_words(tokens)
 
     # --- the cells of a file ---------------------------------------------------------------
 
@@ -149,8 +149,6 @@ class _Layout:
         else:
             here = self.source.span(found.start, found.end)
             other = "before this cell" if self.source.line_column(found.start)[0] else ""
-            from celldsl.errors import Label
-
             self.problems.error(
                 "missing-brace",
                 f"`{name}` is never closed",
@@ -209,7 +207,7 @@ class _Layout:
         )
         tokens = [token for token in tokens if token.type != "DROPPED"]
         if tokens:
-            for part in mark_words(tokens, self.source, self.problems):
+            for part in mark_words(tokens, self.vocabulary, self.source, self.problems):
                 yield Statement("item", [*part, replace(end, start=part[-1].end, end=part[-1].end)], spoilt)
 
     def _gather(self) -> list[Token]:
@@ -324,8 +322,6 @@ class _Layout:
             return False
         opener = opened[-1]
         if OPENERS[opener.type] != token.type:
-            from celldsl.errors import Label
-
             self.problems.error(
                 "unmatched-bracket",
                 f"`{opener.text if len(opener.text) == 1 else '['}` is closed by `{token.text}`",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from celldsl.errors import Diagnostics
 from celldsl.functions import ALIASES, FUNCTIONS
 from celldsl.source import Source, Span
-from celldsl.syntax.grammar import Token
+from celldsl.syntax.grammar import LINE_ENDS, Token
 from celldsl.syntax.spelling import (
     ACCENT_COMMANDS,
     ACCENT_MARKS,
@@ -173,7 +173,7 @@ def _latin(cursor: Cursor, token: Token) -> list[str]:
 
 
 def _greek(cursor: Cursor, token: Token) -> list[str]:
-    letters = unicodedata.normalize("NFKD", token.text) if token.text[0] > "\uffff" else token.text
+    letters = unicodedata.normalize("NFKD", token.text)
     spelled = GREEK_NAMES.get(letters[0])
     if spelled is None:
         cursor.problems.error(
@@ -316,7 +316,7 @@ def _check_run_together(cursor: Cursor, name: _Name, token: Token) -> None:
     ):
         return
     last, time = _time_text(cursor, 2)
-    first, second = token.text
+    first, second = token.text[0], token.text[1]
     cursor.problems.error(
         "ambiguous-name",
         f"`{cursor.source.text[name.first.start : last.end]}` can be read in two ways",
@@ -359,6 +359,9 @@ def _group(cursor: Cursor, name: _Name, opener: Token, nesting: int) -> None:
         )
         _skip_group(cursor)
         return
+    if not _is_closed(cursor):
+        _unclosed(cursor, name, opener, nesting)
+        return
     count = len(name.parts)
     while cursor.peek().type != "RBRACE":
         token = cursor.peek()
@@ -374,18 +377,13 @@ def _group(cursor: Cursor, name: _Name, opener: Token, nesting: int) -> None:
             cursor.take()
             name.parts.append("*")
             name.pattern = True
-        elif token.type in ("NEWLINE", "END_OF_TEXT", "EQ", "PLUS", "DISPLAY", "RPAR", "RSQUARE"):
-            _unclosed(cursor, opener)
-            return
         else:
-            _bad_subscript(cursor, token)
-            _skip_group(cursor)
+            _bad_subscript(cursor, opener)
             return
         if cursor.peek().type in ("COMMA", "SEMICOLON"):
             cursor.take()
-        elif cursor.peek().type == "MINUS" and len(name.parts) > count:
-            _bad_subscript(cursor, token)
-            _skip_group(cursor)
+        elif cursor.peek().type != "RBRACE":
+            _bad_subscript(cursor, opener)
             return
     cursor.take()
     if len(name.parts) == count and name.time is None:
@@ -395,6 +393,17 @@ def _group(cursor: Cursor, name: _Name, opener: Token, nesting: int) -> None:
             cursor.span(opener, cursor.tokens[cursor.at - 1]),
             help=f"write what belongs below the line, `{'_'.join(name.parts)}_{{t}}`, or take the braces away",
         )
+
+
+def _is_closed(cursor: Cursor) -> bool:
+    """Whether the group that the cursor stands in is closed on its line."""
+    depth, ahead = 1, 0
+    while cursor.peek(ahead).type not in (*LINE_ENDS, "END_OF_TEXT"):
+        depth += {"LBRACE": 1, "RBRACE": -1}.get(cursor.peek(ahead).type, 0)
+        if depth == 0:
+            return True
+        ahead += 1
+    return False
 
 
 def _index(cursor: Cursor, name: _Name, nesting: int) -> None:
@@ -422,23 +431,32 @@ def _index(cursor: Cursor, name: _Name, nesting: int) -> None:
         _set_time(cursor, name, inner.time, inner.first, cursor.tokens[cursor.at - 1])
 
 
-def _unclosed(cursor: Cursor, opener: Token) -> None:
-    found = cursor.peek()
-    what = "the line ends" if found.type in ("NEWLINE", "END_OF_TEXT", "DISPLAY") else f"`{found.text}` stands"
+def _unclosed(cursor: Cursor, name: _Name, opener: Token, nesting: int) -> None:
+    """`h_{t-1 + x_t`: what can only be the subscript is read, and the brace reported."""
+    token = cursor.peek()
+    if token.type == "WORD" and token.text == "t":
+        cursor.take()
+        name.time = 0
+        if cursor.types(2) == ("MINUS", "NUMBER") and cursor.peek().touches(cursor.peek(1)):
+            cursor.at += 2
+            name.time = 1
+    elif begins_name(token) or token.type == "NUMBER":
+        _word(cursor, name, nesting)
     cursor.problems.error(
         "unclosed-bracket",
         "this `{` is never closed",
         cursor.span(opener),
-        label=f"{what} before its `}}`",
-        help=f"close the subscript: `{cursor.source.text[opener.start : cursor.tokens[cursor.at - 1].end]}}}`",
+        label="no `}` follows on this line",
+        help=f"close the subscript: `{cursor.source.text[name.first.start : cursor.tokens[cursor.at - 1].end]}}}`",
     )
 
 
-def _bad_subscript(cursor: Cursor, token: Token) -> None:
+def _bad_subscript(cursor: Cursor, opener: Token) -> None:
+    _skip_group(cursor)
     cursor.problems.error(
         "bad-subscript",
         "this is not a subscript",
-        cursor.span(token, cursor.peek() if cursor.peek().type not in ("NEWLINE", "END_OF_TEXT") else token),
+        cursor.span(opener, cursor.tokens[cursor.at - 1]),
         label="indices and a time were expected",
         help="a subscript is made of names, numbers and a time: `W_{xi}`, `W_1`, `h_{t-1}`, `c_{i,t-1}`",
     )
@@ -476,7 +494,7 @@ def _read_time(cursor: Cursor, name: _Name, first: Token) -> None:
         elif sign.type == "PLUS" and int(by.text):
             cursor.problems.error(
                 "future",
-                f"`{cursor.source.text[name.first.start : by.end]}…` lies in the future",
+                f"`{written}` at t+{by.text} lies in the future",
                 span,
                 label="a cell reads the present and the past only",
                 help=f"write `{written}_t` or `{written}_{{t-1}}`; if the paper defines the value at t+1, "
@@ -577,7 +595,8 @@ def _superscript(cursor: Cursor, name: _Name, nesting: int) -> bool:
         cursor.at += length
         name.behind.append(Token("TRANSPOSE", "^T", caret.start, last.end))
         return True
-    ahead, closers = 1, []
+    ahead = 1
+    closers: list[str] = []
     while cursor.peek(ahead).type in ("LBRACE", "LPAR") and len(closers) < 2:
         closers.append("RBRACE" if cursor.peek(ahead).type == "LBRACE" else "RPAR")
         ahead += 1

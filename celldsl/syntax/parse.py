@@ -15,7 +15,8 @@ from celldsl.errors import Diagnostics
 from celldsl.source import Source
 from celldsl.syntax import tree
 from celldsl.syntax.build import Build
-from celldsl.syntax.explain import explain
+from celldsl.syntax.explain import Failure
+from celldsl.syntax.explain_statements import explain_statement
 from celldsl.syntax.grammar import Token, statement_parser
 from celldsl.syntax.layout import Statement, lay_out
 from celldsl.syntax.tokens import read_tokens
@@ -48,19 +49,32 @@ def parse(source: Source) -> tree.File:
 def _feed(statements: list[Statement], source: Source, problems: Diagnostics) -> Tree[Any]:
     parser = statement_parser()
     for statement in statements:
-        saved = parser.copy(deepcopy_values=False)
+        saved = _position(parser)
         for at, token in enumerate(statement.tokens):
             try:
                 parser.feed_token(token)  # type: ignore[arg-type]
             except UnexpectedToken:
+                _go_to(parser, saved)
                 if not statement.spoilt:
-                    problems.items.append(explain(statement, at, saved, source))
-                parser = saved
+                    for fine in statement.tokens[:at]:
+                        parser.feed_token(fine)  # type: ignore[arg-type]
+                    failure = Failure(statement.tokens, at, frozenset(parser.accepts()), source)
+                    problems.items.append(explain_statement(failure))
+                    _go_to(parser, saved)
                 if statement.kind == "head":
                     _open_anyway(parser, statement)
                 break
     result: Tree[Any] = parser.feed_token(Token("$END", "", 0, 0))  # type: ignore[arg-type]
     return result
+
+
+def _position(parser: Any) -> tuple[list[Any], list[Any]]:
+    """Where the parser stands. Between statements what it holds is never changed in place, so that lists are enough."""
+    return list(parser.parser_state.state_stack), list(parser.parser_state.value_stack)
+
+
+def _go_to(parser: Any, position: tuple[list[Any], list[Any]]) -> None:
+    parser.parser_state.state_stack[:], parser.parser_state.value_stack[:] = position
 
 
 def _open_anyway(parser: Any, statement: Statement) -> None:

@@ -5,6 +5,11 @@ Greek letters, accents, Unicode's subscripts and superscripts, and LaTeX's comma
 
 from __future__ import annotations
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 GREEK: dict[str, str] = {
     "alpha": "α",
     "beta": "β",
@@ -68,16 +73,21 @@ ACCENT_COMMANDS: dict[str, str] = {name: name for name in ACCENTS} | {
 SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓₔₕₖₗₘₙₚₛₜᵢᵣᵤᵥᵦᵧᵨᵩᵪⱼ", "0123456789+-=()aeoxəhklmnpstiruvβγρφχj")
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᵀᵗᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵘᵛʷˣʸᶻ", "0123456789+-()Ttabcdefghijklmnoprsuvwxyz")
 
-STYLES = frozenset(
-    "mathbf mathrm mathit mathsf mathtt mathcal mathbb mathfrak mathscr mathnormal boldsymbol bm pmb bf rm it sf vec "
-    "text textbf textit textrm textsf texttt textnormal mbox hbox operatorname operatorname*".split()
+STYLES = _words(
+    """
+    mathbf mathrm mathit mathsf mathtt mathcal mathbb mathfrak mathscr mathnormal boldsymbol bm pmb bf
+    rm it sf vec text textbf textit textrm textsf texttt textnormal mbox hbox operatorname operatorname*
+    """
 )
 """Commands that only dress their argument: `\\mathbf{W}` is W."""
 
-NOISE = frozenset(
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm middle quad qquad , ; : ! > enspace "
-    "thinspace displaystyle textstyle scriptstyle nonumber notag limits nolimits hfill hskip mathstrut strut smallskip "
-    "( ) [ ] allowbreak mathopen mathclose mathbin mathrel mathop noindent centering".split()
+NOISE = _words(
+    """
+    left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm middle quad qquad , ;
+    : ! > enspace thinspace displaystyle textstyle scriptstyle nonumber notag limits nolimits hfill
+    hskip mathstrut strut smallskip ( ) [ ] allowbreak mathopen mathclose mathbin mathrel mathop
+    noindent centering
+    """
 ) | {" ", "\n", "\t"}
 """Commands of layout alone."""
 
@@ -116,11 +126,17 @@ SIGNS: dict[str, tuple[str, str]] = {
 """Commands that stand for a sign: its terminal and its plain spelling."""
 
 TRANSPOSES = frozenset({"T", "top", "intercal"})
-LAYOUTS = frozenset(
-    "align align* aligned equation equation* gather gather* gathered split eqnarray eqnarray* multline "
-    "multline* displaymath math flalign flalign* alignat alignat*".split()
+LAYOUTS = _words(
+    """
+    align align* aligned equation equation* gather gather* gathered split eqnarray eqnarray* multline
+    multline* displaymath math flalign flalign* alignat alignat*
+    """
 )
-MATRICES = frozenset("bmatrix pmatrix matrix array Bmatrix smallmatrix".split())
+MATRICES = _words(
+    """
+    bmatrix pmatrix matrix array Bmatrix smallmatrix
+    """
+)
 
 LOOK_ALIKES: dict[str, tuple[str, str, str]] = {
     "–": ("MINUS", "-", ""),

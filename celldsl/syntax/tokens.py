@@ -30,6 +30,9 @@ from celldsl.syntax.spelling import (
 )
 
 
+_RELATIONS = {"≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">="}
+
+
 def read_tokens(source: Source, problems: Diagnostics) -> list[Token]:
     """The tokens of a text, in the types that `layout` knows; what is wrong with them goes to `problems`."""
     cursor = Cursor(_plain(cut(source.text), source, problems), source, problems)
@@ -94,11 +97,11 @@ def _plain(raw: list[Token], source: Source, problems: Diagnostics) -> list[Toke
         if word in SIGNS:
             type, text = SIGNS[word]
             plain.append(replace(token, type=type, text=text))
-        elif word in NOISE:
-            continue
-        elif token.type == "DOT" and at and command(raw[at - 1]) in ("left", "right"):
-            continue
-        elif token.type == "SPACE":
+        elif (
+            word in NOISE
+            or (token.type == "DOT" and at and command(raw[at - 1]) in ("left", "right"))
+            or token.type == "SPACE"
+        ):
             continue
         elif token.type == "COMMAND":
             plain.append(_known(token, source, problems))
@@ -109,7 +112,7 @@ def _plain(raw: list[Token], source: Source, problems: Diagnostics) -> list[Toke
         elif token.type == "TIMES":
             plain.append(replace(token, text="×" if token.text == "×" else "*"))
         elif token.type == "RELATION_SIGN":
-            text = token.text.translate(str.maketrans({"≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">="}))
+            text = _RELATIONS.get(token.text, token.text)
             plain.append(replace(token, text=text))
         elif token.type == "STRAY":
             plain += _stray(token, source, problems)
@@ -156,13 +159,13 @@ def _environment(token: Token, source: Source, problems: Diagnostics) -> list[To
 def _known(token: Token, source: Source, problems: Diagnostics) -> Token:
     """The command itself if it means something here; else it is reported and becomes a name."""
     word = command(token)
-    if begins_name(token) or word in STYLES or word in TRANSPOSES:
-        return token
     span = source.span(token.start, token.end)
     if word in UNSUPPORTED_COMMANDS:
         problems.error(
             "unknown-command", f"`{token.text}` has no meaning in a cell", span, help=UNSUPPORTED_COMMANDS[word]
         )
+    elif begins_name(token) or word in STYLES or word in TRANSPOSES:
+        return token
     elif not word.isalpha():
         problems.error(
             "unknown-command",
@@ -189,6 +192,9 @@ def _stray(token: Token, source: Source, problems: Diagnostics) -> list[Token]:
     if char == "⊤":
         return [token]
     type, instead, note = LOOK_ALIKES.get(char, ("", "", ""))
+    line = source.line_column(token.start)[0]
+    if char in "|‖" and any(p.span.line == line and p.span.text == char for p in problems.items):
+        return []  # the other half of a pair
     described = f"{unicodedata.name(char, 'a control character').lower()} (U+{ord(char):04X})"
     shown = f"`{char}`" if char.isprintable() else f"U+{ord(char):04X}"
     if note:

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from celldsl.syntax import tree
-from celldsl.syntax.keywords import LABEL_TEXT
+from celldsl.syntax.labels import LABEL_TEXT
 from celldsl.syntax.write_expressions import ROW, Expressions
 from celldsl.syntax.write_names import Style, write_name
 
@@ -19,7 +19,7 @@ from celldsl.syntax.write_names import Style, write_name
 def write(node: tree.Node, style: Style = "unicode") -> str:
     """The text of a file, a cell, an item of a cell, or an expression, without a line end.
 
-    An equation in LaTeX has `&=` and `\\tag`, as a line of an `align`: `h_t &= o_t \\odot \\tanh\\left(c_t\\right) \\tag{5}`.
+    An equation in LaTeX is a line of an `align`, with its label: `h_t &= o_t \\odot \\tanh\\left(c_t\\right) \\tag{5}`.
     """
     if isinstance(node, tree.File):
         return "\n\n".join(write(cell, style) for cell in node.cells) + "\n"

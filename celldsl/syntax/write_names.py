@@ -50,8 +50,8 @@ def _accented(parts: list[str], style: Style, below: bool = False) -> tuple[str,
     """The first part with the accents and primes that stand behind it, and the parts that are left."""
     first, *rest = parts
     text = _word(first, style, below)
-    letter = len(first) == 1 and first.isalpha() or (first in GREEK and text != first)
-    while rest and rest[0] in ACCENTS and (letter or style == "latex" and not first.isdigit()):
+    letter = (len(first) == 1 and first.isalpha()) or (first in GREEK and text != first)
+    while rest and rest[0] in ACCENTS and (letter or (style == "latex" and not first.isdigit())):
         accent, *rest = rest
         if style == "unicode":
             text += ACCENTS[accent]
