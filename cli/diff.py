@@ -11,7 +11,7 @@ import click
 @click.option("--rename", is_flag=True, help="Look for names under which they are the same.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def command(a: str, b: str, rename: bool, as_json: bool) -> int:
-    """Prove that two specs are the same cell, or show where they differ.
+    """Prove two specs the same cell, or show where they differ.
 
     Exit code 0 if they are proved equal, 1 if they differ or no proof was found.
 

@@ -12,7 +12,9 @@ SIGNS = {True: "yes", False: "no", None: ""}
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def command(as_json: bool) -> int:
-    """Say what this machine can do with celldsl, what it cannot, why not, and what would change that.
+    """Say what this machine can do with celldsl.
+
+    And what it cannot, why not, and what would change that.
 
     Exit code 1 if cells cannot even be compiled and run here.
     """

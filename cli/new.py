@@ -44,7 +44,7 @@ cell {name} {{
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def command(name: str, output: Path | None, force: bool) -> None:
-    """Write a commented starter spec for a cell called NAME.
+    """Write a commented starter spec called NAME.
 
     Example: celldsl new MyCell
     """

@@ -12,7 +12,11 @@ import click
 @click.option("--all", "everything", is_flag=True, help="All shipped specs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def command(specs: tuple[str, ...], everything: bool, as_json: bool) -> int:
-    """Verify specs: every claim, the size of the module, the module against a plain evaluation of the equations.
+    """Verify claims, sizes, and modules against their equations.
+
+    Every claim is proved or refuted; the emitted module's own count of parameters is compared with the formula, its
+    outputs and gradients with a plain evaluation of the equations, with its scripted form and with torch.nn's module
+    where there is one.
 
     Exit code 1 if anything is false.
 

@@ -10,7 +10,7 @@ import click
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def command(as_json: bool) -> None:
-    """List the shipped specs: name, parameters, FLOPs per step, paper.
+    """List the shipped specs: name, size, FLOPs, paper.
 
     m is the width of the input, n that of the output; one bias per gate.
     """
