@@ -238,7 +238,11 @@ def _negate(cell: Cell, names: frozenset[str]) -> Cell:
 
 
 def _same_names(a: Cell, b: Cell) -> tuple[Pair, ...]:
-    return tuple(Pair(Part(info.name), (Part(info.name),)) for info in a.parameters if info.name in b.parameter)
+    return tuple(
+        Pair(Part(info.name), (Part(info.name),))
+        for info in a.parameters
+        if info.name in b.parameter and b.parameter[info.name].shape == info.shape
+    )
 
 
 def _deviation(a: Cell, b: Cell, pairs: tuple[Pair, ...], signals: Mapping[str, str]) -> float | None:
