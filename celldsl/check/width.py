@@ -102,7 +102,7 @@ class Width:
             result = result + term
         return result
 
-    def at(self, sizes: Mapping[str, int]) -> Fraction:
+    def at(self, sizes: Mapping[str, int | Fraction]) -> Fraction:
         """The number at given sizes. Raises KeyError for a dimension that is not given."""
         total = Fraction(0)
         for monomial, coefficient in self.terms:

@@ -45,7 +45,7 @@ def find_differences(a: Cell, b: Cell) -> tuple[Difference, ...]:
     for name in dict.fromkeys(e.target for e in (*a.equations, *b.equations) if e.target in common):
         if ours.of(name) != theirs.of(name):
             found += _of_equation(a.equation[name], b.equation[name], ours, theirs)
-    carried = {node.name for cell in (a, b) for e in cell.steps for node in e.value.walk() if _earlier(node)}
+    carried = {info.name for cell in (a, b) for info in cell.signals if info.depth > 0}
     for name in sorted(carried & common):
         if ours.initial(name) != theirs.initial(name) and None not in (ours.initial(name), theirs.initial(name)):
             found.append(Difference(f"{name}_0", _initial(a, name), _initial(b, name)))
@@ -57,10 +57,6 @@ def find_differences(a: Cell, b: Cell) -> tuple[Difference, ...]:
     found += [Difference(e.target, written(e), "") for e in a.steps if e.target not in b.equation and found]
     found += [Difference(e.target, "", written(e)) for e in b.steps if e.target not in a.equation and found]
     return tuple(found)
-
-
-def _earlier(node: Expr) -> bool:
-    return isinstance(node, checked.Signal) and node.delay > 0
 
 
 def _initial(cell: Cell, name: str) -> str:

@@ -112,10 +112,23 @@ def compare(a: Cell, b: Cell, rename: bool = False) -> Comparison:
 
 # --- proofs --------------------------------------------------------------------------------
 
+
+@dataclass(frozen=True)
+class _Level:
+    """One way to make normal forms, the cheapest first."""
+
+    how: str
+    unfold: bool = False
+    tanh_as_sigmoid: bool = False
+
+    def normal(self, cell: Cell) -> Normal:
+        return Normal(cell, Table(self.tanh_as_sigmoid), unfold=self.unfold)
+
+
 _LEVELS = (
-    ({}, {}, "equal normal forms"),
-    ({"unfold": True}, {}, "equal normal forms, earlier outputs written out by their own equation"),
-    ({"unfold": True}, {"tanh_as_sigmoid": True}, "equal normal forms, with tanh(a) = 2 sigmoid(2a) - 1"),
+    _Level("equal normal forms"),
+    _Level("equal normal forms, earlier outputs written out by their own equation", unfold=True),
+    _Level("equal normal forms, with tanh(a) = 2 sigmoid(2a) - 1", unfold=True, tanh_as_sigmoid=True),
 )
 
 
@@ -124,11 +137,10 @@ def _prove(a: Cell, b: Cell) -> Comparison | None:
     for name in a.parameter.keys() & b.parameter.keys():
         if a.parameter[name].shape != b.parameter[name].shape:
             return None
-    for forms, tables, how in _LEVELS:
-        ours, theirs = (Normal(cell, Table(**tables), **forms) for cell in (a, b))
-        binding = next(Matcher(ours, theirs, fixed=True).matches(), None)
+    for level in _LEVELS:
+        binding = next(Matcher(level.normal(a), level.normal(b), fixed=True).matches(), None)
         if binding is not None:
-            return Comparison(a, b, "equal", how, signals=_signals(binding))
+            return Comparison(a, b, "equal", level.how, signals=_signals(binding))
     return None
 
 
@@ -138,12 +150,11 @@ def _search(a: Cell, b: Cell) -> Comparison | None:
     for one, merged, note in ((b, {}, ""), (*merge_biases(b), ", sums of biases taken as one")):
         if note and not merged:
             continue
-        for forms, tables, how in _LEVELS:
-            ours, theirs = (Normal(cell, Table(**tables), **forms) for cell in (a, one))
-            binding = next(Matcher(ours, theirs).matches(), None)
+        for level in _LEVELS:
+            binding = next(Matcher(level.normal(a), level.normal(one)).matches(), None)
             if binding is not None:
                 pairs = _pairs(binding, merged, frozenset())
-                return Comparison(a, b, "equal", f"{how}, up to names{note}", pairs, _signals(binding))
+                return Comparison(a, b, "equal", f"{level.how}, up to names{note}", pairs, _signals(binding))
         for gates in _gates(one):
             ours, theirs = Normal(a, Table()), Normal(_negate(one, gates), Table())
             binding = next(Matcher(ours, theirs).matches(), None)
@@ -178,9 +189,9 @@ def merge_biases(cell: Cell) -> tuple[Cell, dict[str, tuple[str, ...]]]:
             if isinstance(node, checked.Add):
                 count += 1
                 for term in node.terms:
-                    sign, name = (-1, term.operand) if isinstance(term, checked.Neg) else (1, term)
-                    if isinstance(name, checked.Parameter) and name.name in places:
-                        places[name.name].append(sign * count)
+                    inner = _unsigned(term)
+                    if isinstance(inner, checked.Parameter) and inner.name in places:
+                        places[inner.name].append(-count if isinstance(term, checked.Neg) else count)
     groups: dict[tuple[Any, ...], list[str]] = {}
     for name, where in places.items():
         if where:

@@ -52,9 +52,11 @@ class Knot:
 _ODD = {"tanh", "sin", "softsign", "sign", "hard_tanh"}
 _EVEN = {"cos", "abs"}
 _COMPLEMENT = {"sigmoid", "hard_sigmoid"}  # f(-a) = 1 - f(a)
-_AT_ZERO = {
-    **dict.fromkeys(["tanh", "sin", "softsign", "sign", "hard_tanh", "abs", "elu", "gelu", "leaky_relu", "floor"], 0),
-    "cos": 1,
+_AT_ZERO: dict[str, Fraction] = {
+    **dict.fromkeys(
+        ["tanh", "sin", "softsign", "sign", "hard_tanh", "abs", "elu", "gelu", "leaky_relu", "floor"], Fraction(0)
+    ),
+    "cos": Fraction(1),
     "sigmoid": Fraction(1, 2),
     "hard_sigmoid": Fraction(1, 2),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import Any
 
 from celldsl.check.width import Width
@@ -278,6 +278,6 @@ def _apart(blocks: list[tuple[Width, Width]]) -> bool:
     for first in (2, 7):
         sizes = {name: first + 3 * at for at, name in enumerate(names)}
         spans = sorted((start.at(sizes), stop.at(sizes)) for start, stop in blocks)
-        if any(stop > after for (_, stop), (after, _) in zip(spans, spans[1:], strict=False)):
+        if any(stop > after for (_, stop), (after, _) in pairwise(spans)):
             return False
     return True

@@ -9,7 +9,7 @@ that function one step back, h_{t-1} = o_{t-1} * tanh(c_{t-1}), where this holds
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -83,10 +83,7 @@ class Normal:
                     return self.shifted(self.unfolded[name], delay)
                 return self.named(Name("signal", name, delay), expr.shape)
             case checked.Add(terms=terms):
-                total = Polynomial()
-                for term in terms:
-                    total = total + self.value(term)
-                return total
+                return self.total(self.value(term) for term in terms)
             case checked.Neg(operand=operand):
                 return -self.value(operand)
             case checked.Mul(left=left, right=right):
@@ -96,16 +93,17 @@ class Normal:
             case checked.Pow(left=left, right=right):
                 return table.power(self.value(left), self.value(right))
             case checked.Product(left=left, right=right):
-                operand, total = self.value(right), Polynomial()
-                for word, coefficient in self.matrix(left):
-                    total = total + coefficient * table.apply(word, operand, expr.shape)
-                return total
+                vector = self.value(right)
+                return self.total(c * table.apply(word, vector, expr.shape) for word, c in self.matrix(left))
             case checked.Concat(parts=parts):
                 return table.tie(Knot("concat", tuple(self.value(part) for part in parts)), expr.shape)
             case checked.Call(function=function, arguments=arguments):
                 values = tuple(self.value(argument) for argument in arguments)
                 return self.call(expr, function, values, arguments[0].shape.width)
         raise TypeError(f"no scalar or vector: {type(expr).__name__}")
+
+    def total(self, values: Iterable[Polynomial]) -> Polynomial:
+        return Polynomial.collect([term for value in values for term in value.terms])
 
     def call(self, expr: Expr, function: str, values: tuple[Polynomial, ...], width: Width) -> Polynomial:
         table = self.table

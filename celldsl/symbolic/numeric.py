@@ -36,7 +36,7 @@ def _clamp(x: float, low: float, high: float) -> float:
     return min(max(x, low), high)
 
 
-_POINTWISE: dict[str, Callable[..., float]] = {
+POINTWISE: dict[str, Callable[..., float]] = {
     "sigmoid": _sigmoid,
     "tanh": math.tanh,
     "relu": lambda x: max(x, 0.0),
@@ -107,12 +107,9 @@ def small_sizes(*cells: Cell) -> dict[str, int]:
 
 def _whole(cell: Cell, sizes: Mapping[str, int]) -> bool:
     every = all_sizes(cell, sizes)
-    shapes = [info.shape for info in (*cell.signals, *cell.parameters)]
-    return all(size.denominator == 1 and size > 0 for size in every.values()) and all(
-        dim.at(every).denominator == 1
-        for shape in shapes
-        for dim in shape.dims  # type: ignore[arg-type]
-    )
+    shapes = [*(info.shape for info in cell.signals), *(info.shape for info in cell.parameters)]
+    widths = [*every.values(), *(dim.at(every) for shape in shapes for dim in shape.dims)]
+    return all(width.denominator == 1 and width > 0 for width in widths)
 
 
 def all_sizes(cell: Cell, sizes: Mapping[str, int]) -> dict[str, Fraction]:
@@ -125,7 +122,7 @@ def all_sizes(cell: Cell, sizes: Mapping[str, int]) -> dict[str, Fraction]:
             raise ValueError(f"{cell.name}: no size for {', '.join(dim.name for dim in waiting)}")
         for dim in ready:
             assert dim.value is not None
-            every[dim.name] = dim.value.at(every)  # type: ignore[arg-type]
+            every[dim.name] = dim.value.at(every)
         waiting = [dim for dim in waiting if dim not in ready]
     return every
 
@@ -138,7 +135,7 @@ def random_value(shape: Shape, sizes: Mapping[str, Fraction], generator: random.
             return generator.uniform(-1.5, 1.5)
         return [build(dims[1:]) for _ in range(dims[0])]
 
-    return build(tuple(int(dim.at(sizes)) for dim in shape.dims))  # type: ignore[arg-type]
+    return build(tuple(int(dim.at(sizes)) for dim in shape.dims))
 
 
 def random_parameters(cell: Cell, sizes: Mapping[str, int], generator: random.Random) -> dict[str, Value]:
@@ -201,7 +198,7 @@ class _Scope:
         if isinstance(value, list):
             return value
         for dim in reversed(shape.dims):
-            value = [value] * int(dim.at(self.sizes))  # type: ignore[arg-type]
+            value = [value] * int(dim.at(self.sizes))
         return value
 
     def value(self, expr: Expr) -> Value:
@@ -209,7 +206,7 @@ class _Scope:
             case checked.Num():
                 return float(expr.value)
             case checked.Dim(width=width):
-                return float(width.at(self.sizes))  # type: ignore[arg-type]
+                return float(width.at(self.sizes))
             case checked.Setting(name=name):
                 return self.settings[name]
             case checked.Parameter(name=name):
@@ -217,7 +214,7 @@ class _Scope:
             case checked.Signal(name=name, delay=delay):
                 return self.past[name, delay] if delay else self.now[name]
             case checked.Identity(shape=shape):
-                size = int(shape.width.at(self.sizes))  # type: ignore[arg-type]
+                size = int(shape.width.at(self.sizes))
                 return [[float(row == column) for column in range(size)] for row in range(size)]
         values = [self.value(child) for child in expr.children]
         match expr:
@@ -233,7 +230,7 @@ class _Scope:
             case checked.Call(function=function) if FUNCTIONS[function].rule != "elementwise":
                 return _WHOLE[function](*values)
             case checked.Call(function=function):
-                return _map(_POINTWISE[function], values)
+                return _map(POINTWISE[function], values)
             case checked.Add():
                 return _map(lambda *terms: sum(terms), values)
             case checked.Neg():

@@ -118,6 +118,10 @@ class Polynomial:
             total = total + term
         return total
 
+    def at(self, name: Name, number: Fraction) -> Polynomial:
+        """With a number in the place of a name."""
+        return self.substitute(lambda each: Polynomial.number(number) if each == name else None)
+
     def degree(self, name: Name) -> int:
         """The highest exponent of a name."""
         return max((exponent for factors, _ in self.terms for each, exponent in factors if each == name), default=0)
