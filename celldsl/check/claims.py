@@ -6,6 +6,7 @@ another cell are proved by later stages, and only their names are looked up here
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
@@ -15,6 +16,7 @@ from celldsl.check.cell import Cell
 from celldsl.check.dims import NotAWidth, polynomial
 from celldsl.check.width import Width
 from celldsl.errors import Diagnostics, near
+from celldsl.source import Span
 from celldsl.syntax import tree
 
 QUANTITIES = ("params", "flops", "state")
@@ -44,6 +46,7 @@ class _Claims:
         self.cell, self.find, self.known, self.found = cell, find, known, found
         self.relatives: dict[str, Cell] = {}
         self._missing: set[str] = set()
+        self._widths = [*cell.free_dims, *(info.name for info in cell.settings if info.is_width)]
         for claim in cell.claims:
             match claim:
                 case tree.ClaimCount():
@@ -53,7 +56,7 @@ class _Claims:
                 case tree.ClaimEquals():
                     self._equals(claim)
 
-    def _relative(self, name: str, place: tree.Node) -> Cell | None:
+    def _relative(self, name: str, place: Span) -> Cell | None:
         """Another cell by name; None after an error."""
         if name == self.cell.name:
             return self.cell
@@ -71,7 +74,7 @@ class _Claims:
                 self.found.error(
                     "unknown-cell",
                     f"there is no cell `{name}`",
-                    place.span,
+                    place,
                     help=f"did you mean `{close}`?" if close else "name a shipped cell, or one of this file",
                 )
         return self.relatives.get(name)
@@ -79,24 +82,13 @@ class _Claims:
     # --- counts ------------------------------------------------------------------------------
 
     def _count(self, claim: tree.ClaimCount) -> None:
-        if claim.quantity not in QUANTITIES:
-            close = near(claim.quantity, QUANTITIES)
-            self.found.error(
-                "unknown-quantity",
-                f"nothing called `{claim.quantity}` is counted",
-                claim.span,
-                notes=("a claim is about params, flops or state",),
-                help=f"did you mean `{close}`?" if close else "",
-            )
-            return
         sizes = self._sizes(claim)
         if sizes is None:
             return
-        exact = claim.quantity != "flops"
         try:
-            said = polynomial(claim.value, self._width, lambda call: self._other_count(call))
+            said = polynomial(claim.value, self._width, self._other_count)
         except NotAWidth as problem:
-            if problem.reason and (exact or problem.code != "not-a-width"):
+            if problem.reason:
                 self.found.error(
                     "claim-value",
                     "this claim cannot be compared",
@@ -106,24 +98,23 @@ class _Claims:
                     or "write numbers, widths and other cells' counts: `4 (m n + n^2 + n)`, `params(LSTM) - 3 m n`",
                 )
             return
-        if not exact:
+        if claim.quantity == "flops":
             return
         counted = self.cell.parameter_count if claim.quantity == "params" else self.cell.state_size
         at = {name: Width.of(size) for name, size in sizes.items()}
-        left, right = counted.substitute(at), said.substitute(at)
-        if left != right:
-            self._report_false(claim, left, right, counted, said)
+        if counted.substitute(at) != said.substitute(at):
+            self._report_false(claim, counted, said.substitute(at), at)
 
     def _sizes(self, claim: tree.ClaimCount) -> dict[str, int] | None:
-        """The sizes a claim is made at; hyper settings that are not given have their defaults."""
-        dims = [*self.cell.free_dims, *(info.name for info in self.cell.settings if info.is_width)]
+        """The sizes a claim is made at, None after an error; hyper settings that are not given have their defaults."""
         sizes: dict[str, int] = {}
         for name, size in claim.at:
-            if name not in dims:
-                self._unknown_width(name, claim)
+            place = _part(claim.span, rf"\b{re.escape(name)}\s*=")
+            if name not in self._widths:
+                self._report_width(name, place)
                 return None
             if size < 1:
-                self.found.error("claim-value", f"a width is at least 1, not {size}", claim.span)
+                self.found.error("claim-value", f"a width is at least 1, not {size}", place)
                 return None
             sizes[name] = size
         if claim.at:
@@ -132,17 +123,16 @@ class _Claims:
                     sizes.setdefault(info.name, int(info.value))
         return sizes
 
-    def _unknown_width(self, name: str, place: tree.Node) -> None:
-        dims = [*self.cell.free_dims, *(info.name for info in self.cell.settings if info.is_width)]
-        notes = (f"the widths of `{self.cell.name}` are {', '.join(dims)}",)
+    def _report_width(self, name: str, place: Span) -> None:
+        note = f"the widths of `{self.cell.name}` are {', '.join(self._widths)}"
         if name == "m" and self.cell.inputs and self.cell.free_dims[:1] == ("n",):
-            notes = (f"the input `{self.cell.inputs[0].name}` has the width of the output, {self.cell.free_dims[0]}",)
-        close = near(name, dims) if len(name) > 1 else None
+            note = f"the input `{self.cell.inputs[0].name}` has the width of the output, n"
+        close = near(name, self._widths) if len(name) > 1 else None
         self.found.error(
             "unknown-dim",
             f"there is no width `{name}`",
-            place.span,
-            notes=notes,
+            place,
+            notes=(note,),
             help=f"did you mean `{close}`?" if close else "",
         )
 
@@ -157,104 +147,64 @@ class _Claims:
                 return Width.of(text)
             if setting.kind == "const":
                 return Width.of(setting.value)
-        self._unknown_width(text, name)
+        self._report_width(text, name.span)
         raise NotAWidth(name.span, "")
 
     def _other_count(self, call: tree.Call) -> Width:
         if call.function not in QUANTITIES:
             raise NotAWidth(call.span, f"the function `{call.function}` has no place here")
         if len(call.arguments) != 1 or not isinstance(call.arguments[0], tree.Name):
-            raise NotAWidth(call.span, f"`{call.function}(…)` names one cell", help=f"write `{call.function}(LSTM)`")
-        other = self._relative(call.arguments[0].text, call.arguments[0])
+            raise NotAWidth(call.span, "this names one cell", help=f"write `{call.function}(LSTM)`")
+        other = self._relative(call.arguments[0].text, call.arguments[0].span)
         if other is None:
             raise NotAWidth(call.span, "")
         if call.function == "flops":
-            raise NotAWidth(call.span, "flops are counted later", "later")
+            return Width.of(1)  # counted on the symbolic form; only names matter here
         return other.parameter_count if call.function == "params" else other.state_size
 
-    def _report_false(self, claim: tree.ClaimCount, left: Width, right: Width, counted: Width, said: Width) -> None:
-        at = f" at {', '.join(f'{name}={size}' for name, size in claim.at)}" if claim.at else ""
-        what = "parameters" if claim.quantity == "params" else "numbers carried from step to step"
-        difference = left - right
-        notes = [
-            f"claimed:    {right}",
-            f"counted:    {left}" + (f" = {counted}{at}" if claim.at else ""),
-            f"difference: {difference}" + (" too many claimed" if _negative(difference) else " not claimed"),
-        ]
-        notes[2] = (
-            f"difference: {-difference if _negative(difference) else difference} {'claimed too much' if _negative(difference) else 'not claimed'}"
-        )
+    def _report_false(self, claim: tree.ClaimCount, counted: Width, said: Width, at: dict[str, Width]) -> None:
+        here = f" at {', '.join(f'{name}={size}' for name, size in claim.at)}" if claim.at else ""
+        true = counted.substitute(at)
+        difference = true - said
+        formula = f" = {counted}{here}" if claim.at else ""
+        notes = [f"counted:    {true}{formula}", f"claimed:    {said}"]
         if claim.quantity == "params":
-            notes += self._responsible(claim, difference)
-            notes.append("each parameter: " + ", ".join(f"{p.name} {p.shape}" for p in self.cell.parameters))
+            what = "parameters"
+            notes.append(f"difference: {difference}{self._responsible(difference, at)}")
+            notes.append("parameters: " + ", ".join(f"{info.name} {info.shape}" for info in self.cell.parameters))
         else:
-            notes.append("states: " + ", ".join(f"{s.name} {s.shape}" for s in self.cell.states))
+            what = "numbers carried from step to step"
+            notes.append(f"difference: {difference}")
+            notes.append("states:     " + ", ".join(f"{info.name} {info.shape}" for info in self.cell.states))
         self.found.error(
             "false-claim",
-            f"the claim is false: `{self.cell.name}` has {left} {what}{at}, not {right}",
+            f"the claim is false: `{self.cell.name}` has {true} {what}{here}, not {said}",
             claim.value.span if claim.value.span.end else claim.span,
-            label=f"= {right}",
+            label="" if _same(claim.value.span.text, said) else f"= {said}",
             notes=tuple(notes),
             help="mend the claim, or the equation that differs from what it counts",
         )
 
-    def _responsible(self, claim: tree.ClaimCount, difference: Width) -> list[str]:
-        """The parameters whose sizes make the difference, where some do."""
-        sizes = {name: Width.of(size) for name, size in claim.at}
-        missing = _negative(difference)
-        wanted = -difference if missing else difference
+    def _responsible(self, difference: Width, at: dict[str, Width]) -> str:
+        """Which parameters the difference between count and claim is made of, where some parameters' sizes do."""
         groups: dict[Width, list[str]] = {}
         for info in self.cell.parameters:
-            groups.setdefault(info.shape.size.substitute(sizes), []).append(info.name)
-        for size, members in groups.items():
-            for many in range(1, len(members) + 1):
-                if size * many != wanted:
-                    continue
-                if missing:
-                    return [f"as if there were {many} more like {', '.join(members)}"]
-                if many == len(members):
-                    return [f"that is {' and '.join(members) if many < 3 else ', '.join(members)}"]
-                return [f"that is {many} of {', '.join(members)}"]
-        return []
+            groups.setdefault(info.shape.size.substitute(at), []).append(info.name)
+        for size, names in groups.items():
+            for many in range(1, len(names) + 1):
+                if size * many == difference:
+                    which = " and ".join(names) if many == len(names) < 3 else ", ".join(names)
+                    return f", which is {which}" if many == len(names) else f", which is {many} of {which}"
+                if size * many == -difference:
+                    return f", as if there were {many} more like {names[0]}"
+        return ""
 
     # --- ranges and equality -----------------------------------------------------------------
 
     def _range(self, claim: tree.ClaimRange) -> None:
-        signal = claim.signal
-        info = self.cell.signal.get(signal.text)
-        if signal.time is None or info is None:
-            known = list(self.cell.signal)
-            close = near(signal.text, known)
-            if info is not None:
-                self.found.error(
-                    "claim-name",
-                    f"`{signal.text}` is a signal, but here it carries no time",
-                    signal.span,
-                    help=f"write `{trees.shown(signal.text, 0)}`",
-                )
-            else:
-                self.found.error(
-                    "claim-name",
-                    f"there is no signal `{trees.shown(signal.text, signal.time)}` to claim something about",
-                    signal.span,
-                    notes=(f"the signals are {', '.join(known)}",),
-                    help=f"did you mean `{trees.shown(close, 0)}`?" if close else "",
-                )
-        bounds: list[Fraction | None] = []
-        for bound in (claim.low, claim.high):
-            try:
-                bounds.append(polynomial(bound, self._bound).number)
-            except NotAWidth as problem:
-                if problem.reason:
-                    self.found.error(
-                        "claim-value",
-                        "a bound is a number, a constant or a setting",
-                        problem.span,
-                        label=problem.reason,
-                    )
-                bounds.append(None)
-        low, high = bounds
-        if low is not None and high is not None and low >= high and not claim.signal.text == "":
+        self._check_ranged(claim.signal)
+        low, high = self._bound(claim.low), self._bound(claim.high)
+        if low is not None and high is not None and low >= high:
             self.found.error(
                 "claim-value",
                 f"nothing lies between {low} and {high}",
@@ -262,36 +212,79 @@ class _Claims:
                 help="write the smaller bound first",
             )
 
-    def _bound(self, name: tree.Name) -> Width:
-        setting = self.cell.setting.get(name.text)
-        if setting is not None:
-            return Width.of(setting.value) if setting.kind == "const" else Width.of(name.text)
-        return self._width(name)
+    def _check_ranged(self, signal: tree.Name) -> None:
+        info = self.cell.signal.get(signal.text)
+        shown = trees.shown(signal.text, signal.time)
+        if info is None:
+            close = near(signal.text, self.cell.signal)
+            self.found.error(
+                "claim-name",
+                f"there is no signal `{shown}` to claim something about",
+                signal.span,
+                notes=(f"the signals are {', '.join(trees.shown(name, 0) for name in self.cell.signal)}",),
+                help=f"did you mean `{trees.shown(close, 0)}`?" if close else "",
+            )
+        elif signal.time is None:
+            self.found.error(
+                "claim-name",
+                f"`{signal.text}` is a signal, but here it carries no time",
+                signal.span,
+                help=f"write `{trees.shown(signal.text, 0)}`",
+            )
+
+    def _bound(self, bound: tree.Expr) -> Fraction | None:
+        """A bound's value; None where it depends on a setting, and after an error."""
+
+        def named(name: tree.Name) -> Width:
+            setting = self.cell.setting.get(name.text)
+            if setting is not None:
+                return Width.of(setting.value) if setting.kind == "const" else Width.of(name.text)
+            raise NotAWidth(name.span, f"`{name.text}` is none of these")
+
+        try:
+            return polynomial(bound, named).number
+        except NotAWidth as problem:
+            self.found.error(
+                "claim-value",
+                "a bound is a number, a constant or a setting",
+                problem.span,
+                label=problem.reason,
+                help="write the bound as a number: `claim 0 < i_t < 1`",
+            )
+            return None
 
     def _equals(self, claim: tree.ClaimEquals) -> None:
-        other = self._relative(claim.other, claim)
-        mine = {*self.cell.signal, *self.cell.parameter, *self.cell.equation}
+        other = self._relative(claim.other, _part(claim.span, rf"\b{re.escape(claim.other)}\b"))
         if other is None:
             return
-        settings = {*self.cell.setting, *self.cell.free_dims, "I"}
+        mine = [*self.cell.signal, *self.cell.parameter, *self.cell.equation]
+        known = [*mine, *self.cell.setting, *self.cell.free_dims, "I", *other.signal, *other.parameter, *other.setting]
         for equation in claim.when:
-            target = equation.target
-            if target.text not in mine:
-                self._unknown_in_when(target, mine)
-            known = {*mine, *settings, *other.signal, *other.parameter, *other.setting}
+            self._check_known(equation.target, mine)
             for name in trees.names(equation.value):
-                if name.text not in known:
-                    self._unknown_in_when(name, known)
+                self._check_known(name, known)
 
-    def _unknown_in_when(self, name: tree.Name, known: Iterable[str]) -> None:
+    def _check_known(self, name: tree.Name, known: list[str]) -> None:
+        if name.text in known:
+            return
         close = near(name.text, known)
+        names = ", ".join(dict.fromkeys(known))
         self.found.error(
             "claim-name",
             f"there is no `{trees.shown(name.text, name.time)}` in `{self.cell.name}`",
             name.span,
+            notes=() if close else (f"there are {names}",),
             help=f"did you mean `{trees.shown(close, name.time)}`?" if close else "",
         )
 
 
-def _negative(width: Width) -> bool:
-    return all(coefficient < 0 for _, coefficient in width.terms)
+def _part(span: Span, pattern: str) -> Span:
+    """The place of a word inside a longer one."""
+    found = re.search(pattern, span.text)
+    if found is None:
+        return span
+    return Span(span.source, span.start + found.start(), span.start + len(found.group().rstrip(" =")) + found.start())
+
+
+def _same(written: str, value: Width) -> bool:
+    return written.replace(" ", "") == str(value).replace(" ", "")

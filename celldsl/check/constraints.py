@@ -6,17 +6,8 @@ to or multiplied with a vector is a vector; a parameter still open is a vector; 
 
 from __future__ import annotations
 
-from celldsl.check.explain import Explainer
-from celldsl.check.terms import (
-    Broadcast,
-    Constraint,
-    Define,
-    Join,
-    MatrixProduct,
-    OneShape,
-    Term,
-    report_not_a_matrix,
-)
+from celldsl.check.explain import RANKS, Explainer
+from celldsl.check.terms import Broadcast, Constraint, Define, Join, MatrixProduct, OneShape, Term
 from celldsl.check.unify import ShapeVar, Solver
 
 
@@ -55,18 +46,24 @@ class Solution:
 
     def _default(self, waiting: list[Constraint], parameters: list[ShapeVar], signals: list[ShapeVar]) -> bool:
         """Apply the first default that applies."""
+        give = self.solver.give_rank
         for each in waiting:
             if isinstance(each, Join) and each.left.var.rank is None and not each.left.var.bad:
-                self.solver.give_rank(
-                    each.left.var, 2, each.left.span, f"it stands before `{each.right.text}`, as a matrix"
-                )
+                if each.left.kind == "add" and any(part.var.rank == 0 for part in each.left.parts):
+                    self.explain.ambiguous_scale(each.left, each.right)
+                    each.left.var.bad = True
+                else:
+                    give(each.left.var, 2, each.left.span, f"it stands before `{each.right.text}`, as a matrix")
                 return True
         for each in waiting:
             if isinstance(each, Broadcast) and each.result.var.rank:
                 for part in each.parts:
                     if part.var.rank is None and not part.timed and not part.var.bad:
-                        self.solver.give_rank(
-                            part.var, each.result.var.rank, part.span, f"it is {each.how}, as a vector"
+                        give(
+                            part.var,
+                            each.result.var.rank,
+                            part.span,
+                            f"it is {each.how}, as {RANKS[each.result.var.rank]}",
                         )
                         return True
         for kind, rank in ((parameters, 1), (signals, 0)):
@@ -120,9 +117,13 @@ class Solution:
 
     def _stretch(self, each: Broadcast, high: int) -> bool:
         """At least one part is a vector or a matrix. False after an error."""
+        if high == 2 and all(part.var.rank in (0, 2) for part in each.parts) and each.result.timed:
+            self.explain.matrix_signal(each.result)
+            each.result.var.bad = True
+            return False
         for part in each.parts:
             if part.var.rank is None and not part.timed:
-                self.solver.give_rank(part.var, high, part.span, f"it is {each.how}, as a vector")
+                self.solver.give_rank(part.var, high, part.span, f"it is {each.how}, as {RANKS[high]}")
         result = each.result.var
         if each.base is None:
             each.base = next(part for part in each.parts if part.var.rank == high)
@@ -190,7 +191,7 @@ class Solution:
         if left.var.rank == 2:
             return self._product(result, left, right)
         if left.var.rank == 1:
-            report_not_a_matrix(left, right, self.explain.found)
+            self.explain.not_a_matrix(left, right)
             result.var.bad = True
             return True
         if right.var.rank is None:
@@ -214,10 +215,12 @@ class Solution:
             self.solver.give_rank(each.var, value.rank or 0, each.equation.target.span, "its equation says so")
         if each.var.rank != value.rank:
             self.explain.defined_rank(each)
+            each.var.bad = True
             return True
         for mine, its in zip(each.var.dims, value.dims):
             if not self.solver.equate(mine, its, each.equation.span):
                 self.explain.defined_width(each)
+                each.var.bad = True
                 return True
         return True
 
@@ -232,6 +235,7 @@ class Solution:
             self.solver.equate(mine, its, each.share.span) for mine, its in zip(other.dims, known.dims)
         ):
             self.explain.shared_shapes(each)
+            each.var.bad = True
         return True
 
 

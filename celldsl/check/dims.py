@@ -9,32 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
+from celldsl.check import trees
 from celldsl.check.names import Names
+from celldsl.check.roles import Roles
 from celldsl.check.width import Width
 from celldsl.errors import Diagnostics, Label, near
 from celldsl.source import Span
 from celldsl.syntax import tree
 
-_LARGEST_EXPONENT = 308
 _MOST_TERMS = 500
 _LARGEST_POWER = 12
 
 
 class NotAWidth(Exception):
-    """What cannot be read as a polynomial in widths, with the place and the reason."""
+    """What cannot be read as a polynomial in widths, with the place and the reason; none where it was reported."""
 
-    def __init__(self, span: Span, reason: str, code: str = "not-a-width", help: str = ""):
+    def __init__(self, span: Span, reason: str, help: str = ""):
         super().__init__(reason)
-        self.span, self.reason, self.code, self.help = span, reason, code, help
-
-
-def number(literal: tree.Number) -> Fraction:
-    """The exact value of a literal. Raises NotAWidth where it is beyond double precision's range."""
-    mantissa, _, exponent = literal.text.lower().partition("e")
-    digits = exponent.lstrip("+-")
-    if (digits and (len(digits) > 4 or int(digits) > _LARGEST_EXPONENT)) or len(mantissa) > _LARGEST_EXPONENT:
-        raise NotAWidth(literal.span, f"the number {literal.text[:20]} is out of range", "number-range")
-    return Fraction(literal.text)
+        self.span, self.reason, self.help = span, reason, help
 
 
 def polynomial(
@@ -50,7 +42,7 @@ def polynomial(
     def of(node: tree.Expr) -> Width:
         match node:
             case tree.Number():
-                return Width.of(number(node))
+                return Width.of(Fraction(node.text))
             case tree.Name(time=None):
                 return lookup(node)
             case tree.Name():
@@ -112,8 +104,20 @@ class Dims:
         self.used: dict[str, Span] = {}
         """Where each named width was first read (for names that turn out not to exist)."""
         self._open: list[str] = []
+        self.foreign: dict[str, tuple[str, str]] = {}
+        """`m` or `n` where the input or the output is declared with another width: that width, and a note."""
         self._read_settings()
-        for name in names.dims:
+
+    def settle(self, roles: Roles) -> None:
+        """Work out the `dim` lines, now that it is known which signal is the input and which the output."""
+        for dim, signal, what in (("m", next(iter(roles.inputs), None), "input"), ("n", roles.output, "output")):
+            typed = self.names.inputs.get(signal or "") or self.names.states.get(signal or "")
+            if typed is None or typed.width is None or dim in self.names.dims or dim in self.names.implied_dims:
+                continue
+            if all(name.text != dim for name in trees.names(typed.width)):
+                width = trees.text(typed.width)
+                self.foreign[dim] = (width, f"the width of the {what} `{signal}` is declared to be {width}")
+        for name in self.names.dims:
             self.value(name)
 
     def _read_settings(self) -> None:
@@ -123,7 +127,7 @@ class Dims:
                 value = polynomial(item.value, self._other_setting).number
             except NotAWidth as problem:
                 self.found.error(
-                    problem.code if problem.code == "number-range" else "setting-number",
+                    "setting-number",
                     f"`{keyword} {name}` needs a number",
                     problem.span,
                     label=problem.reason,
@@ -170,7 +174,7 @@ class Dims:
         except NotAWidth as problem:
             if problem.reason:
                 self.found.error(
-                    problem.code,
+                    "not-a-width",
                     "this is not a width",
                     problem.span,
                     label=problem.reason,
@@ -188,25 +192,38 @@ class Dims:
         if text in self.names.settings:
             item = self.names.settings[text]
             value, _ = self.settings.get(text, (Fraction(1), "1"))
+            self.setting_widths.add(text)
             if value.denominator != 1 or value < 1:
                 raise NotAWidth(
                     name.span,
                     f"`{text}` is {value}",
-                    "not-a-width",
                     f"a width is a whole number: `{'const' if isinstance(item, tree.Const) else 'hyper'} {text} = 4`",
                 )
-            self.setting_widths.add(text)
             return Width.of(int(value)) if isinstance(item, tree.Const) else Width.of(text)
         if text in self.names.dims:
+            self.used.setdefault(text, name.span)
             value_of = self.value(text)
             if value_of is None:
                 raise NotAWidth(name.span, "")
             return value_of
+        if text in self.foreign:
+            self._report_foreign(name)
+            raise NotAWidth(name.span, "")
         if text in ("m", "n") or text in self.names.implied_dims:
             self.used.setdefault(text, name.span)
             return Width.of(text)
         self._unknown(name)
         raise NotAWidth(name.span, "")
+
+    def _report_foreign(self, name: tree.Name) -> None:
+        width, note = self.foreign[name.text]
+        self.found.error(
+            "unknown-dim",
+            f"there is no width `{name.text}`",
+            name.span,
+            notes=(note,),
+            help=f"write {width}, or add: `dim {name.text}`",
+        )
 
     def _unknown(self, name: tree.Name) -> None:
         known = ["m", "n", *self.names.dims, *self.names.implied_dims, *self.names.settings]

@@ -134,7 +134,7 @@ def _report_unknown_drops(drops: dict[str, Span], inherited: list[tree.Item], pa
                 "drop-unknown",
                 f"`{parent}` has no `{name}` to drop",
                 span,
-                notes=(f"`{parent}` has {', '.join(known)}",),
+                notes=() if close else (f"`{parent}` has {', '.join(known)}",),
                 help=f"did you mean `{close}`?" if close else "",
             )
 

@@ -25,11 +25,12 @@ from celldsl.check.extend import Written
 from celldsl.check.inits import Inits
 from celldsl.check.inline import Inliner
 from celldsl.check.names import collect
+from celldsl.check.naming import name_widths, report_open, report_unknown_widths
 from celldsl.check.order import find_order
 from celldsl.check.roles import find_roles
 from celldsl.check.shapes import infer
 from celldsl.check.typed import Typing
-from celldsl.check.usage import check_usage
+from celldsl.check.usage import report_dead, report_unused
 from celldsl.check.width import Shape
 from celldsl.errors import Diagnostics
 from celldsl.functions import FUNCTIONS
@@ -49,19 +50,29 @@ class _Finish:
     def run(self) -> Cell | None:
         found = self.found
         names = self.names = collect(self.items, found)
+        if not names.equations:
+            self._report_empty()
+            return None
         inliner = Inliner(names, found)
         values = {key: inliner.equation(equation) for key, equation in names.equations.items()}
         dims = self.dims = Dims(names, found)
-        roles, values = find_roles(names, values, found)
-        self.roles = roles
-        shapes = self.shapes = infer(names, roles, dims, values, found)
+        self.roles, values = find_roles(names, values, found)
+        roles = self.roles
+        if not roles.signals:
+            return None
+        dims.settle(roles)
+        alive = report_dead(names, roles, values, found)
         order = find_order(names.equations, values, found)
+        shapes = self.shapes = infer(names, roles, dims, values, found)
+        self.soft = name_widths(names, roles, shapes, found)
+        report_unused(names, dims, values, inliner.called, found)
+        if shapes.is_broken or roles.output is None:
+            return None
+        report_unknown_widths(names, roles, dims, values, self.soft, found)
+        report_open(names, roles, shapes, alive, found)
         typing = Typing(names, dims, shapes.solver, found)
         equations = self._equations(typing)
-        if found.errors:
-            return None
-        check_usage(names, roles, values, dims.setting_widths, found)
-        parameters = self._parameter_shapes(equations, typing)
+        parameters = self._parameter_shapes(equations)
         inits = Inits(names, dims, parameters, self._states(), self._others(), found)
         initial = {state: inits.initial(state) for state in self._states()}
         if found.errors:
@@ -79,10 +90,19 @@ class _Finish:
             output=roles.output or "",
             claims=tuple(names.claims),
             parent=self.definition.parent,
-            definition=self._written_out(parameters, values),
+            definition=self._written_out(parameters),
             source=self.definition.span.source,
             warnings=tuple(found.warnings),
         )
+
+    def _report_empty(self) -> None:
+        if not self.found.errors:
+            self.found.error(
+                "no-equations",
+                f"the cell `{self.definition.name}` has no equations",
+                self.definition.name_span,
+                help="write one for each gate and state: `h_t = tanh(W x_t + U h_{t-1} + b)`",
+            )
 
     def _states(self) -> list[str]:
         return [name for name, depth in self.roles.depth.items() if depth > 0]
@@ -112,7 +132,7 @@ class _Finish:
 
     # --- tables ------------------------------------------------------------------------------
 
-    def _parameter_shapes(self, equations: tuple[Equation, ...], typing: Typing) -> dict[str, Shape]:
+    def _parameter_shapes(self, equations: tuple[Equation, ...]) -> dict[str, Shape]:
         """The trained parameters in order of first appearance."""
         shapes: dict[str, Shape] = {}
         derived = {equation.target for equation in equations if equation.timeless}
@@ -187,7 +207,7 @@ class _Finish:
 
     def _dims(self, equations: tuple[Equation, ...], parameters: dict[str, Shape]) -> tuple[DimInfo, ...]:
         """Widths in order: the input's, the output's, further inputs', then the others."""
-        used: dict[str, None] = dict.fromkeys(self.shapes.soft_dims)
+        used: dict[str, None] = dict.fromkeys(self.soft)
         for shape in (*parameters.values(), *(self.shapes.shape(name) for name in self.roles.signals)):
             for dim in shape.dims:
                 used.update(dict.fromkeys(sorted(dim.names)))
@@ -211,7 +231,7 @@ class _Finish:
 
     # --- the definition written out -----------------------------------------------------------
 
-    def _written_out(self, parameters: dict[str, Shape], values: dict[str, tree.Expr]) -> tree.CellDef:
+    def _written_out(self, parameters: dict[str, Shape]) -> tree.CellDef:
         if self.definition.parent is None:
             return self.definition
         kept = [each.item for each in self.items if each.own or self._is_needed(each.item, parameters)]

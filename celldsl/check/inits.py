@@ -85,7 +85,7 @@ class Inits:
             name = next(each for each in parameters if each not in suited)
             self.found.error(
                 "init-shape",
-                f"`{init.kind}` starts matrices, and `{name}` is a {self.parameters[name]}",
+                f"`{init.kind}` starts matrices, and `{name}` is a {'vector' if self.parameters[name].rank else 'scalar'}",
                 item.value.span,
                 help=f"write a number, `zeros`, `uniform(a)` or `normal(std)` for `{name}`",
             )
@@ -132,9 +132,11 @@ class Inits:
     def _read(self, item: tree.Init) -> cell.InitCall | None:
         """How a parameter starts."""
         value = item.value
-        scheme = (
-            value.text if isinstance(value, tree.Name) else value.function if isinstance(value, tree.Call) else None
-        )
+        scheme = None
+        if isinstance(value, tree.Name) and value.time is None:
+            scheme = value.text
+        elif isinstance(value, tree.Call):
+            scheme = value.function
         if scheme is not None and not (isinstance(value, tree.Name) and value.text in self.names.settings):
             return self._scheme(item, scheme, value.arguments if isinstance(value, tree.Call) else ())
         number = self._number(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import replace
+from itertools import islice
 
 from celldsl.check import trees
 from celldsl.check.names import Names
@@ -17,9 +18,11 @@ from celldsl.source import Span
 from celldsl.syntax import tree
 
 BROKEN = "<broken>"
-"""The name put in place of an expression that could not be read, so that one mistake gives one message."""
+"""The function put in place of a call that could not be read: its arguments are still read, its shape fits
+everything, so that one mistake gives one message."""
 
-_DEEPEST = 50
+_LARGEST = 5000
+"""Nodes of one equation with its `def`s written out; a few lines of `def`s can ask for astronomically many."""
 
 
 class Inliner:
@@ -28,40 +31,56 @@ class Inliner:
     def __init__(self, names: Names, found: Diagnostics):
         self.names = names
         self.found = found
-        self.recursive: set[str] = set()
+        self.called: set[str] = set()
+        """The `def`s that equations call."""
+        self._unusable: set[str] = set()
+        """The `def`s about which an error was reported."""
+        self._too_large = False
         self._check_defs()
 
     def equation(self, equation: tree.Equation) -> tree.Expr:
         """The right side of an equation with every `def` written out."""
-        return self.expression(equation.value)
+        self._too_large = False
+        value = self._expression(equation.value)
+        if self._too_large:
+            self.found.error(
+                "too-large",
+                f"written out, this equation has more than {_LARGEST} terms",
+                equation.span,
+                notes=("a `def` is written out where it is called, and its arguments wherever it reads them",),
+                help="give what is computed several times an equation of its own",
+            )
+        return value
 
-    def expression(self, expr: tree.Expr, depth: int = 0) -> tree.Expr:
+    def _expression(self, expr: tree.Expr) -> tree.Expr:
         if isinstance(expr, tree.Juxtaposition):
             expr = self._calls_side_by_side(expr)
         if not isinstance(expr, tree.Call):
             parts = trees.children(expr)
-            return trees.rebuild(expr, tuple(self.expression(part, depth) for part in parts)) if parts else expr
-        arguments = tuple(self.expression(argument, depth) for argument in expr.arguments)
-        name = ALIASES.get(expr.function, expr.function)
+            return trees.rebuild(expr, tuple(self._expression(part) for part in parts)) if parts else expr
+        arguments = tuple(self._expression(argument) for argument in expr.arguments)
         if expr.function in self.names.defs:
-            return self._written_out(expr, arguments, depth)
+            return self._written_out(expr, arguments)
+        name = ALIASES.get(expr.function, expr.function)
         if name not in FUNCTIONS:
-            return self._unknown(expr)
+            self._report_unknown(expr)
+            return _broken(expr, arguments)
         low, high = FUNCTIONS[name].arity
         if not low <= len(arguments) <= high:
-            self._wrong_arity(expr, low, high)
-            return tree.Name(BROKEN, span=expr.span)
+            self._report_arity(expr, low, high)
+            return _broken(expr, arguments)
         return replace(expr, function=name, arguments=arguments)
 
-    def _written_out(self, call: tree.Call, arguments: tuple[tree.Expr, ...], depth: int) -> tree.Expr:
+    def _written_out(self, call: tree.Call, arguments: tuple[tree.Expr, ...]) -> tree.Expr:
         definition = self.names.defs[call.function]
-        if call.function in self.recursive or depth > _DEEPEST:
-            return tree.Name(BROKEN, span=call.span)
+        self.called.add(call.function)
+        if call.function in self._unusable:
+            return _broken(call, arguments)
         expected = len(definition.arguments)
         if len(arguments) != expected:
-            self._wrong_arity(call, expected, expected, definition)
-            return tree.Name(BROKEN, span=call.span)
-        values = {name.text: value for name, value in zip(definition.arguments, arguments)}
+            self._report_arity(call, expected, expected, definition)
+            return _broken(call, arguments)
+        values = {name.text: value for name, value in zip(definition.arguments, arguments, strict=True)}
 
         def put(node: tree.Expr) -> tree.Expr:
             if isinstance(node, tree.Name) and node.time is None and node.text in values:
@@ -70,18 +89,20 @@ class Inliner:
             return replace(trees.rebuild(node, parts) if parts else node, span=call.span)
 
         # The arguments are written out already; only the body is left to do.
-        body = self.expression(definition.value, depth + 1)
-        return put(body)
+        result = put(self._expression(definition.value))
+        if next(islice(trees.walk(result), _LARGEST, None), None) is not None:
+            self._too_large = True
+            return _broken(call, ())
+        return result
 
     def _calls_side_by_side(self, row: tree.Juxtaposition) -> tree.Expr:
-        """`swish(v)` of a parent's `def`, and misspelt functions, read as a name beside brackets."""
+        """`swish(v)` of a parent's `def`, and misspelt functions, were read as a name beside brackets."""
         factors = list(row.factors)
         at = 0
         while at + 1 < len(factors):
             head, rest = factors[at], factors[at + 1]
             if isinstance(head, tree.Name) and head.time is None and _in_brackets(head.span, rest.span):
-                is_def = head.text in self.names.defs
-                if is_def or self._looks_like_function(head.text):
+                if head.text in self.names.defs or self._looks_like_function(head.text):
                     call = tree.Call(head.text, (rest,), span=head.span.to(rest.span), function_span=head.span)
                     factors[at : at + 2] = [call]
             at += 1
@@ -95,86 +116,107 @@ class Inliner:
             return False
         if ALIASES.get(name, name) in FUNCTIONS:
             return True
-        known = (*FUNCTIONS, *ALIASES, *self.names.defs)
         return any(
             abs(len(name) - len(other)) <= 2
             and name.count("_") <= other.count("_")
             and difflib.SequenceMatcher(None, name, other).ratio() >= 0.75
-            for other in known
+            for other in (*FUNCTIONS, *ALIASES, *self.names.defs)
             if len(other) >= 3
         )
 
-    def _unknown(self, call: tree.Call) -> tree.Expr:
+    # --- reports -----------------------------------------------------------------------------
+
+    def _report_unknown(self, call: tree.Call) -> None:
         close = near(call.function, (*FUNCTIONS, *ALIASES, *self.names.defs))
-        product = ""
-        if len(call.arguments) == 1 and not close:
-            product = f"\nif `{call.function}` is a matrix, write the product with a blank or `@`"
         self.found.error(
             "unknown-function",
             f"there is no function `{call.function}`",
             call.function_span if call.function_span.end else call.span,
             notes=() if close else (f"the functions are {', '.join(FUNCTIONS)}",),
-            help=(f"did you mean `{close}`?" if close else f"define it: `def {call.function}(…) = …`") + product,
+            help=f"did you mean `{close}`?" if close else f"define it: `def {call.function}(…) = …`",
         )
-        return tree.Name(BROKEN, span=call.span)
 
-    def _wrong_arity(self, call: tree.Call, low: int, high: int, definition: tree.Def | None = None) -> None:
+    def _report_arity(self, call: tree.Call, low: int, high: int, definition: tree.Def | None = None) -> None:
         wanted = str(low) if low == high else f"{low} to {high}"
-        given = len(call.arguments)
-        others: tuple[Label, ...] = ()
-        if definition is not None:
-            others = (Label(definition.name.span, "defined here"),)
-        letters = "abcdef" if definition is None else [name.text for name in definition.arguments]
-        pattern = f"{call.function}({', '.join(letters[:high])})"
+        letters = [name.text for name in definition.arguments] if definition else list("abcdef")
         self.found.error(
             "function-arity",
-            f"`{call.function}` takes {wanted} argument{'s' if high != 1 else ''}, not {given}",
+            f"`{call.function}` takes {wanted} argument{'s' if high != 1 else ''}, not {len(call.arguments)}",
             call.span,
-            label=f"{given} given",
-            others=others,
-            help=f"write `{pattern}`",
+            label=f"{len(call.arguments)} given",
+            others=(Label(definition.name.span, "defined here"),) if definition else (),
+            help=f"write `{call.function}({', '.join(letters[:high])})`",
         )
+
+    # --- what `def` lines say -----------------------------------------------------------------
 
     def _check_defs(self) -> None:
         """A `def` may use others, but not itself; and it reads no signals but its arguments."""
-        uses = {
-            name: {node.function for node in trees.walk(item.value) if isinstance(node, tree.Call)}
-            & self.names.defs.keys()
-            for name, item in self.names.defs.items()
-        }
-        reached = {name: set(direct) for name, direct in uses.items()}
-        for _ in uses:
-            for name in uses:
-                reached[name] |= {far for other in reached[name] for far in reached[other]}
+        calls = {name: self._called(item.value) for name, item in self.names.defs.items()}
         for name, item in self.names.defs.items():
-            if name in reached[name]:
-                self.recursive.add(name)
+            loop = _way(name, name, calls)
+            if loop:
+                self._unusable.add(name)
+                if name == min(loop, key=list(calls).index):
+                    self.found.error(
+                        "recursive-def",
+                        f"the function `{name}` calls itself" + (f": {' → '.join(loop)}" if len(loop) > 2 else ""),
+                        item.name.span,
+                        notes=("a `def` is written out where it is called, so it must come to an end",),
+                        help="leave the recursion over time to a state, `h_{t-1}`",
+                    )
+            self._check_arguments(name, item)
+
+    def _check_arguments(self, name: str, item: tree.Def) -> None:
+        seen: dict[str, tree.Name] = {}
+        for argument in item.arguments:
+            if argument.text in seen:
+                self._unusable.add(name)
                 self.found.error(
-                    "recursive-def",
-                    f"the function `{name}` calls itself",
-                    item.name.span,
-                    notes=("a `def` is written out where it is called, so it must come to an end",),
-                    help="give the recursion over time to a state, `h_{t-1}`",
+                    "declared-twice",
+                    f"the function `{name}` has two arguments `{argument.text}`",
+                    argument.span,
+                    others=(Label(seen[argument.text].span, "the first"),),
+                    help="give each argument a name of its own",
                 )
-            seen: set[str] = set()
-            for argument in item.arguments:
-                if argument.text in seen:
-                    self.found.error(
-                        "declared-twice",
-                        f"the function `{name}` has two arguments `{argument.text}`",
-                        argument.span,
-                        help="give each argument a name of its own",
-                    )
-                seen.add(argument.text)
-            for node in trees.names(item.value):
-                if node.time is not None:
-                    self.found.error(
-                        "signal-in-def",
-                        f"the function `{name}` reads the signal `{trees.shown(node.text, node.time)}`",
-                        node.span,
-                        notes=("a `def` sees its arguments, parameters and settings",),
-                        help=f"make it an argument: `def {name}({', '.join(a.text for a in item.arguments)}, {node.text})`",
-                    )
+            seen.setdefault(argument.text, argument)
+        for node in trees.names(item.value):
+            if node.time is not None:
+                self._unusable.add(name)
+                arguments = ", ".join([*(argument.text for argument in item.arguments), node.text])
+                self.found.error(
+                    "signal-in-def",
+                    f"the function `{name}` reads the signal `{trees.shown(node.text, node.time)}`",
+                    node.span,
+                    notes=("a `def` sees its arguments, parameters and settings",),
+                    help=f"make it an argument: `def {name}({arguments}) = …`",
+                )
+
+    def _called(self, expr: tree.Expr) -> set[str]:
+        """The `def`s that an expression calls."""
+        if isinstance(expr, tree.Juxtaposition):
+            expr = self._calls_side_by_side(expr)
+        own = {expr.function} if isinstance(expr, tree.Call) and expr.function in self.names.defs else set()
+        return own.union(*(self._called(part) for part in trees.children(expr)))
+
+
+def _way(start: str, goal: str, calls: dict[str, set[str]]) -> list[str]:
+    """A shortest way of calls from one `def` to another, both ends included; empty where there is none."""
+    came: dict[str, list[str]] = {start: [start]}
+    queue = [start]
+    while queue:
+        at = queue.pop(0)
+        for following in sorted(calls[at]):
+            if following == goal:
+                return [*came[at], goal]
+            if following not in came:
+                came[following] = [*came[at], following]
+                queue.append(following)
+    return []
+
+
+def _broken(call: tree.Call, arguments: tuple[tree.Expr, ...]) -> tree.Call:
+    return replace(call, function=BROKEN, arguments=arguments)
 
 
 def _in_brackets(head: Span, following: Span) -> bool:

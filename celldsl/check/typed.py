@@ -89,14 +89,6 @@ class Typing:
                         bound.span,
                         help="for bounds that are trained or change over time write `max(low, min(v, high))`",
                     )
-        if term.timed and term.var.rank == 2 and not term.var.bad:
-            self.found.error(
-                "matrix-signal",
-                f"`{term.text}` is a matrix at every step, which is not supported yet",
-                term.span,
-                label="a matrix",
-                help="keep signals vectors: `dot(k_t, q_t)` and `U h_{t-1}` give vectors and scalars",
-            )
 
 
 def _is_fixed(term: Term) -> bool:

@@ -9,6 +9,7 @@ path from a site to one whose width has a reason of its own explains where a wid
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from celldsl.check.width import Shape, Width
@@ -60,6 +61,13 @@ class Solver:
         self.roots[made.name] = Root(phrase, span)
         return made
 
+    def open_site(self, phrase: str, span: Span) -> Width:
+        """A fresh site whose width is open, with a reason why it has one of its own."""
+        made = self.unknown()
+        assert made.name is not None
+        self.roots[made.name] = Root(phrase, span)
+        return made
+
     def shaped(self, *dims: Width) -> ShapeVar:
         var = ShapeVar()
         var.rank, var.dims = len(dims), dims
@@ -90,12 +98,12 @@ class Solver:
                 return width
             width = width.substitute(known)
 
-    def equate(self, one: Width, other: Width, span: Span) -> bool:
-        """Make two widths one. False where they cannot be; nothing is changed then."""
+    def equate(self, one: Width, other: Width, span: Span | None) -> bool:
+        """Make two widths one, because of what stands at `span`. False where they cannot be; nothing changes then."""
         difference = self.resolve(one) - self.resolve(other)
         if difference.terms and not self._bind(difference):
             return False
-        if one.name and other.name and one.name != other.name:
+        if span is not None and one.name and other.name and one.name != other.name:
             self.edges.setdefault(one.name, []).append((other.name, span))
             self.edges.setdefault(other.name, []).append((one.name, span))
         return True
@@ -119,7 +127,7 @@ class Solver:
         path = self.path(width, lambda name: name in self.roots)
         return self.roots[path[-1][0]] if path else None
 
-    def path(self, width: Width, wanted) -> list[tuple[str, Span | None]]:  # type: ignore[no-untyped-def]
+    def path(self, width: Width, wanted: Callable[[str], bool]) -> list[tuple[str, Span | None]]:
         """The shortest way from a site to one that is `wanted`: the sites, each with the place that led to it."""
         if width.name is None:
             return []

@@ -2,119 +2,122 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from celldsl.check import trees
+from celldsl.check.dims import Dims
 from celldsl.check.names import Names
 from celldsl.check.roles import Roles
 from celldsl.errors import Diagnostics, near
+from celldsl.source import Span
 from celldsl.syntax import tree
 
 
-def check_usage(names: Names, roles: Roles, values: dict[str, tree.Expr], widths: set[str], found: Diagnostics) -> None:
-    """Report declarations that nothing reads and parameters that reach neither output nor state.
+def report_unused(names: Names, dims: Dims, values: dict[str, tree.Expr], called: set[str], found: Diagnostics) -> None:
+    """Report declarations that nothing reads; what a parent declared may go unread.
 
-    `widths`: the settings and dims that stand in shapes.
+    called: the `def`s that equations call.
     """
     read = {name.text for value in values.values() for name in trees.names(value)}
-    _report_unused(names, read, widths, found)
-    _report_dead(names, roles, values, found)
+    undeclared = [
+        each
+        for each in read
+        if names.kind(each) == "parameter" and each not in names.params and each not in names.shares
+    ]
+    elsewhere = {
+        name.text
+        for expr in (
+            *(item.value for item in names.settings.values()),
+            *(item.value for item in names.inits),
+            *(item.value for item in names.defs.values()),
+        )
+        for name in trees.names(expr)
+    }
 
-
-def _report_unused(names: Names, read: set[str], widths: set[str], found: Diagnostics) -> None:
-    in_defs = {name.text for item in names.defs.values() for name in trees.names(item.value)}
-    for name, param in names.params.items():
-        if name in read or name in in_defs or not names.is_own(param):
-            continue
-        close = near(name, [each for each in read if names.kind(each) == "parameter" and each not in names.params])
+    def report(what: str, name: str, place: Span, candidates: Iterable[str]) -> None:
+        close = near(name, candidates)
         found.error(
             "unused-declaration",
-            f"the parameter `{name}` is declared, but no equation reads it",
-            param.name.span,
+            f"{what} is declared, but nothing uses it",
+            place,
             help=f"did you mean `{close}`?" if close else "leave out the declaration",
         )
+
+    for name, param in names.params.items():
+        if name not in read and name not in elsewhere and names.is_own(param):
+            report(f"the parameter `{name}`", name, param.name.span, undeclared)
     for name, share in names.shares.items():
         if name not in read and names.is_own(share):
-            close = near(name, [each for each in read if names.kind(each) == "parameter"])
-            found.error(
-                "unused-declaration",
-                f"`{name}` is shared, but no equation reads it",
-                share.name.span,
-                help=f"did you mean `{close}`?" if close else "leave out the `share`",
-            )
-    settings = {name.text for item in names.settings.values() for name in trees.names(item.value)}
+            report(f"`share {name}`", name, share.name.span, undeclared)
     for name, setting in names.settings.items():
-        if name in read or name in in_defs or name in widths or name in settings or not names.is_own(setting):
-            continue
-        keyword = "const" if isinstance(setting, tree.Const) else "hyper"
-        close = near(name, [each for each in read if names.kind(each) == "parameter"])
-        found.error(
-            "unused-declaration",
-            f"`{keyword} {name}` is declared, but nothing reads it",
-            setting.name.span,
-            help=f"did you mean `{close}`?" if close else "leave out the declaration",
-        )
+        if name not in read and name not in elsewhere and name not in dims.setting_widths and names.is_own(setting):
+            keyword = "const" if isinstance(setting, tree.Const) else "hyper"
+            report(f"`{keyword} {name}`", name, setting.name.span, undeclared)
+    for name, dim in names.dims.items():
+        if name not in read and name not in dims.used and names.is_own(dim):
+            report(f"`dim {name}`", name, dim.name.span, ())
+    for name, item in names.defs.items():
+        if name not in called and names.is_own(item) and not _is_called(name, called, names):
+            report(f"`def {name}`", name, item.name.span, ())
 
 
-def _report_dead(names: Names, roles: Roles, values: dict[str, tree.Expr], found: Diagnostics) -> None:
-    alive = _reached(names, roles, values)
-    output = roles.output
-    reaching = _from({output} if output else set(), values)
+def _is_called(name: str, called: set[str], names: Names) -> bool:
+    """Whether a `def` that equations call uses another."""
+    return any(
+        isinstance(node, tree.Call) and node.function == name
+        for other in called
+        for node in trees.walk(names.defs[other].value)
+    )
+
+
+def report_dead(names: Names, roles: Roles, values: dict[str, tree.Expr], found: Diagnostics) -> set[str]:
+    """Report what reaches neither the output nor a state; the equations that do reach one of them."""
+    states = {name for name, role in roles.signals.items() if role == "state"}
+    output = {roles.output} if roles.output else set()
+    alive = _reached(states | output, values)
+    if found.errors or not output:
+        return alive  # a misspelt name makes others look unused
+    reaching = _reached(output, values)
     for key, equation in names.equations.items():
-        timed = equation.target.time is not None
         shown = trees.shown(key, equation.target.time)
+        help = f"read `{shown}` where it belongs, or leave out its equation"
         if key in alive:
-            if timed and output and key not in reaching and roles.signals.get(key) == "state":
-                found.warning(
-                    "unused-signal",
-                    f"the state `{key}` never reaches the output `{output}`",
-                    equation.target.span,
-                    help=f"read `{shown}` where it belongs, or leave out its equation",
-                )
+            if key in states and key not in reaching:
+                message = f"the state `{key}` never reaches the output `{roles.output}`"
+                found.warning("unused-signal", message, equation.target.span, help=help)
             continue
         lost = [
             name
             for name in dict.fromkeys(each.text for each in trees.names(values[key]) if each.time is None)
-            if names.kind(name) == "parameter" and not _is_used_elsewhere(name, alive, values)
+            if names.kind(name) == "parameter" and not _is_read(name, alive, values)
         ]
-        if lost and names.is_own(equation):
+        if lost:
             several = len(lost) > 1
             found.error(
                 "dead-parameter",
-                f"{', '.join(f'`{name}`' for name in lost)} {'reach' if several else 'reaches'} no output or state",
+                f"{', '.join(f'`{name}`' for name in lost)} {'reach' if several else 'reaches'} no output and no state",
                 equation.target.span,
                 label=f"nothing reads `{shown}`",
-                notes=(
-                    f"`{shown}` is computed and never used, so {'these' if several else 'this'} would never be trained",
-                ),
-                help=f"read `{shown}` where it belongs, or leave out its equation",
+                notes=(f"`{shown}` is never used, so {'they' if several else 'it'} would never be trained",),
+                help=help if names.is_own(equation) else f"read `{shown}` somewhere, or add: `drop {key}`",
             )
-        elif names.is_own(equation) or lost:
-            found.warning(
-                "unused-signal",
-                f"`{shown}` is computed and never used",
-                equation.target.span,
-                help=f"read `{shown}` where it belongs, or leave out its equation",
-            )
+        else:
+            message = f"`{shown}` is computed and never used"
+            found.warning("unused-signal", message, equation.target.span, help=help)
+    return alive
 
 
-def _reached(names: Names, roles: Roles, values: dict[str, tree.Expr]) -> set[str]:
-    """What the output or a state depends on."""
-    roots = {name for name, role in roles.signals.items() if role == "state"}
-    if roles.output:
-        roots.add(roles.output)
-    return _from(roots, values)
-
-
-def _from(roots: set[str], values: dict[str, tree.Expr]) -> set[str]:
+def _reached(roots: set[str], values: dict[str, tree.Expr]) -> set[str]:
+    """The equations that some names depend on, over all times."""
     reached: set[str] = set()
     waiting = list(roots)
     while waiting:
         key = waiting.pop()
-        if key in reached or key not in values:
-            continue
-        reached.add(key)
-        waiting += [name.text for name in trees.names(values[key])]
+        if key not in reached and key in values:
+            reached.add(key)
+            waiting += [name.text for name in trees.names(values[key])]
     return reached
 
 
-def _is_used_elsewhere(name: str, alive: set[str], values: dict[str, tree.Expr]) -> bool:
-    return any(each.text == name for key in alive for each in trees.names(values[key]))
+def _is_read(name: str, keys: set[str], values: dict[str, tree.Expr]) -> bool:
+    return any(each.text == name for key in keys for each in trees.names(values[key]))
