@@ -163,29 +163,67 @@ class CompiledCell:
 
     # --- modules ------------------------------------------------------------------------
 
-    def rnn(self, *sizes: int, backend: str = "auto", **options: Any) -> nn.Module:
+    def rnn(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        two_biases: bool = False,
+        backend: str = "auto",
+        **sizes_and_settings: Any,
+    ) -> nn.Module:
         """A layer over time with the conventions of `torch.nn.LSTM`.
 
-            rnn(input_size, hidden_size, num_layers=1, batch_first=False, dropout=0.0, bidirectional=False,
-                device=None, dtype=None, two_biases=False, **settings)
-
-        `layer(x, state=None)` gives `(output, state)`; `layer.signals(x)` the sequence of every signal.
-        Raises ValueError for an unknown backend.
+        `layer(x, state=None)` gives `(output, state)`; `layer.signals(x)` the sequence of every signal. Dimensions
+        beyond the two, and settings (`hyper`), are given by name; two_biases lays out biases as torch.nn does.
+        Raises ValueError for sizes that do not fit the equations and for an unknown backend.
         """
-        return self._build(self.name, backend)(*sizes, **options)
+        layer, _ = self._classes(backend)
+        return layer(
+            input_size,
+            hidden_size,
+            num_layers,
+            batch_first,
+            dropout,
+            bidirectional,
+            device,
+            dtype,
+            two_biases=two_biases,
+            **sizes_and_settings,
+        )
 
-    def step(self, *sizes: int, backend: str = "auto", **options: Any) -> nn.Module:
-        """A single step: `step(x_t, state=None)` gives `(output, state)`, x_t of shape (B, m) or (m,)."""
-        return self._build(f"{self.name}Cell", backend)(*sizes, **options)
+    def step(
+        self,
+        input_size: int,
+        hidden_size: int,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        two_biases: bool = False,
+        backend: str = "auto",
+        **sizes_and_settings: Any,
+    ) -> nn.Module:
+        """A single step: `step(x_t, state=None)` gives `(output, state)`, x_t of shape (B, m) or (m,). See `rnn`."""
+        _, step = self._classes(backend)
+        return step(input_size, hidden_size, device, dtype, two_biases=two_biases, **sizes_and_settings)
 
-    def _build(self, name: str, backend: str) -> Any:
+    def _classes(self, backend: str) -> tuple[Any, Any]:
+        """The emitted classes: layer and step."""
+        from celldsl.emit.torch.identifiers import class_name
         from celldsl.runtime.backends import choose
         from celldsl.runtime.load import load
 
         target = choose(backend).target
         if target not in self._modules:
             self._modules[target] = load(self.source(target), self.checked)
-        return getattr(self._modules[target], name)
+        name = class_name(self.name)
+        return getattr(self._modules[target], name), getattr(self._modules[target], f"{name}Cell")
 
     @cached_property
     def _modules(self) -> dict[str, Any]:

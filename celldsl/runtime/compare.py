@@ -14,7 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from celldsl.check.cell import Cell, SignalInfo
+from celldsl.check.width import Width
+from celldsl.emit.torch import identifiers
 from celldsl.runtime import oracle
+from celldsl.symbolic import counts
 
 Trace = dict[str, Tensor]
 State = Tensor | Sequence[Tensor] | None
@@ -27,6 +30,15 @@ def sizes_of(cell: Cell, start: int = 5) -> dict[str, int]:
         if all_sizes(cell, sizes):
             return sizes
     raise ValueError(f"no sizes up to 64 times {start} make every width of {cell.name} a whole number")
+
+
+def layer_sizes(cell: Cell, sizes: Mapping[str, int]) -> dict[str, int]:
+    """The sizes as the arguments of an emitted layer: `input_size`, `hidden_size`, and further dimensions by name."""
+    known = all_sizes(cell, sizes)
+    entering, leaving = cell.inputs[0].shape.width, cell.signal[cell.output].shape.width
+    hidden = Width.of("n") if "n" in cell.free_dims else leaving
+    first = {"input_size": int(entering.at(known)), "hidden_size": int(hidden.at(known))}
+    return first | {name: sizes[name] for name in cell.free_dims if name not in (entering.name, hidden.name)}
 
 
 def all_sizes(cell: Cell, sizes: Mapping[str, int]) -> dict[str, int]:
@@ -88,13 +100,21 @@ def _deviation(one: Tensor, other: Tensor) -> float:
     return found if found == found else float("inf")
 
 
+def attributes(cell: Cell) -> dict[str, str]:
+    """The attribute of each parameter in the emitted step, second biases too; its own name wherever Python lets it."""
+    scope = identifiers.attributes()
+    names = [info.name for info in cell.parameters] + [f"{name}_hh" for name in counts.doubled_biases(cell)]
+    return {name: identifiers.attribute(scope, name) for name in names}
+
+
 def parameters_of(step: nn.Module, cell: Cell) -> dict[str, Tensor]:
     """The parameters of a single-step module as the equations have them: of two biases, the sum."""
     found = dict(step.named_parameters())
+    names = attributes(cell)
+    values = {name: found[attribute] for name, attribute in names.items() if attribute in found}
     return {
-        name: tensor + found[f"{name}_hh"] if f"{name}_hh" in found else tensor
-        for name, tensor in found.items()
-        if not (name.endswith("_hh") and name.removesuffix("_hh") in cell.parameter)
+        info.name: values[info.name] + values[f"{info.name}_hh"] if f"{info.name}_hh" in values else values[info.name]
+        for info in cell.parameters
     }
 
 

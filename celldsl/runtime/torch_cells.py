@@ -16,6 +16,7 @@ from torch import nn
 from celldsl import relatives
 from celldsl.check.cell import Cell
 from celldsl.source import Source
+from celldsl.symbolic.equality import Pair, compare
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,11 @@ class Kind:
         bare = "" if self.bias else f"cell {self.name}_without_bias extends {self.name} {{ drop {biases} }}"
         return f"cell {self.name} {{\n{self.text}\n}}\n{bare}"
 
-    def make(self, layer: Any) -> nn.RNNBase:
-        """A module of torch's with the sizes of a layer."""
-        sizes = {"input_size": layer.input_size, "hidden_size": layer.hidden_size}
+    def make(self, layer: Any, hidden_size: int) -> nn.RNNBase:
+        """A module of torch's like a layer. `hidden_size` is torch's; with a projection the layer's is its output."""
+        sizes = {"input_size": layer.input_size, "hidden_size": hidden_size}
         if self.projection:
-            sizes |= {"hidden_size": layer.p, "proj_size": layer.hidden_size}
+            sizes["proj_size"] = layer.hidden_size
         like = next(layer.parameters())
         return self.module(
             **sizes,
@@ -110,23 +111,23 @@ def _references() -> tuple[tuple[Kind, Cell], ...]:
     return tuple((kind, relatives.check(Source(kind.spec))[-1]) for kind in _kinds())
 
 
-def recognise(cell: Cell) -> tuple[Kind, dict[str, str]] | None:
-    """The module of torch's that computes what this cell does, and its parameters' names in the cell; else None."""
+@dataclass(frozen=True)
+class Match:
+    """A cell that is one of torch's; `places` maps the parameters of the kind's own cell to this one's."""
+
+    kind: Kind
+    cell: Cell
+    places: Mapping[str, Pair]
+
+
+@lru_cache(maxsize=64)
+def recognise(cell: Cell) -> Match | None:
+    """The module of torch's that computes what this cell does, if there is one: proved, up to names."""
     for kind, reference in _references():
-        names = _renaming(reference, cell)
-        if names is not None:
-            return kind, names
+        found = compare(reference, cell, rename=True)
+        if found.equal and all(pair.part.columns is None and not pair.part.transposed for pair in found.pairs):
+            return Match(kind, cell, {pair.part.name: pair for pair in found.pairs})
     return None
-
-
-def _renaming(reference: Cell, cell: Cell) -> dict[str, str] | None:
-    """The cell's name of each of the reference's parameters, where the two are one cell."""
-    ours = {info.name: info.shape for info in cell.parameters}
-    theirs = {info.name: info.shape for info in reference.parameters}
-    same = {equation.target: equation.value for equation in cell.equations} == {
-        equation.target: equation.value for equation in reference.equations
-    }
-    return {name: name for name in theirs} if same and ours == theirs else None
 
 
 def kind_of(module: nn.RNNBase) -> Kind:

@@ -149,10 +149,9 @@ def script_rows(cell: CompiledCell) -> Iterator[Row]:
 
 def torch_rows(cell: CompiledCell) -> Iterator[Row]:
     """Beside torch's own module with the same weights, in its two-bias layout, where gradients match one to one."""
-    recognised = recognise(cell.checked)
-    if recognised is None:
+    match = recognise(cell.checked)
+    if match is None:
         return
-    kind, names = recognised
     for case in (Case(7, 3, True, two_biases=True), Case(4, 2, True, layers=2, bidirectional=True, two_biases=True)):
         for dtype in (torch.float64, torch.float32):
             layer, inputs, state, leaves = setting(cell, case, dtype)
@@ -163,8 +162,9 @@ def torch_rows(cell: CompiledCell) -> Iterator[Row]:
             for key in layer.layers:
                 prefix = f"d layers.{key}."
                 own = {name.removeprefix(prefix): found.pop(name) for name in list(found) if name.startswith(prefix)}
-                found |= {f"d {name}_{key}": value for name, value in weights.pack(own, kind, names).items()}
-            yield _compared(kind.title, case, dtype, found, expected)
+                like = {name: getattr(module, f"{name}_{key}") for name in ("weight_ih", "weight_hh")}
+                found |= {f"d {name}_{key}": value for name, value in weights.pack(own, match, like).items()}
+            yield _compared(match.kind.title, case, dtype, found, expected)
 
 
 # --- the parts of a run --------------------------------------------------------------------
@@ -172,9 +172,7 @@ def torch_rows(cell: CompiledCell) -> Iterator[Row]:
 
 def build(cell: CompiledCell, sizes: Mapping[str, int], **options: Any) -> nn.Module:
     """A layer of a cell at sizes given by the names of its free dimensions."""
-    first, second, *others = cell.checked.free_dims
-    options |= {name: sizes[name] for name in others}
-    return cell.rnn(sizes[first], sizes[second], **options)
+    return cell.rnn(**compare.layer_sizes(cell.checked, sizes), **options)
 
 
 def setting(

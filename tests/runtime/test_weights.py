@@ -55,9 +55,9 @@ def test_options_and_mode_are_kept():
 
 
 def test_shipped_cells_are_recognised():
-    assert recognise(celldsl.compile("lstm").checked)[0] == kind_of(nn.LSTM(1, 1))
-    assert recognise(celldsl.compile("gru_reset_after").checked)[0] == kind_of(nn.GRU(1, 1))
-    assert recognise(celldsl.compile("rnn").checked)[0] == kind_of(nn.RNN(1, 1))
+    assert recognise(celldsl.compile("lstm").checked).kind == kind_of(nn.LSTM(1, 1))
+    assert recognise(celldsl.compile("gru_reset_after").checked).kind == kind_of(nn.GRU(1, 1))
+    assert recognise(celldsl.compile("rnn").checked).kind == kind_of(nn.RNN(1, 1))
     for name in ("gru", "lstm1", "lstm2", "lstm3", "ulstm"):
         assert recognise(celldsl.compile(name).checked) is None
 
