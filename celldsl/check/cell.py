@@ -374,7 +374,7 @@ class Cell:
 
     @cached_property
     def varying(self) -> frozenset[str]:
-        """The signals that depend on an input or a state; the others are constant in time (a gate made of parameters)."""
+        """The signals that depend on an input or a state; the others are constant in time (a gate of parameters)."""
         found = {info.name for info in self.signals if info.role == "input"}
         for equation in self.steps:
             for node in equation.value.walk():

@@ -133,7 +133,7 @@ class Solution:
                 self.explain.other_rank(each.result, high)
                 result.bad = True
                 return False
-            for mine, its in zip(result.dims, each.base.var.dims):
+            for mine, its in zip(result.dims, each.base.var.dims, strict=True):
                 self.solver.equate(mine, its, each.result.span)
         for at, part in enumerate(each.parts):
             if part is each.base or at in each.done or not part.var.rank:
@@ -143,7 +143,7 @@ class Solution:
                 self.explain.ranks_beside(each, part)
                 result.bad = True
                 return False
-            for mine, its in zip(each.base.var.dims, part.var.dims):
+            for mine, its in zip(each.base.var.dims, part.var.dims, strict=True):
                 if not self.solver.equate(mine, its, each.result.span):
                     self.explain.widths_beside(each, part)
                     result.bad = True
@@ -178,7 +178,7 @@ class Solution:
             self.explain.other_rank(result, len(shape))
             result.var.bad = True
             return True
-        for mine, its in zip(result.var.dims, shape):
+        for mine, its in zip(result.var.dims, shape, strict=True):
             self.solver.equate(mine, its, result.span)
         return True
 
@@ -217,7 +217,7 @@ class Solution:
             self.explain.defined_rank(each)
             each.var.bad = True
             return True
-        for mine, its in zip(each.var.dims, value.dims):
+        for mine, its in zip(each.var.dims, value.dims, strict=True):
             if not self.solver.equate(mine, its, each.equation.span):
                 self.explain.defined_width(each)
                 each.var.bad = True
@@ -232,7 +232,7 @@ class Solution:
             return False
         self.solver.give_rank(other, known.rank, each.share.span, "it is shared")
         if other.rank != known.rank or not all(
-            self.solver.equate(mine, its, each.share.span) for mine, its in zip(other.dims, known.dims)
+            self.solver.equate(mine, its, each.share.span) for mine, its in zip(other.dims, known.dims, strict=True)
         ):
             self.explain.shared_shapes(each)
             each.var.bad = True

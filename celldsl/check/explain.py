@@ -299,7 +299,9 @@ class Explainer:
         blamed = self._blamed(each.value) if axis == 0 else each.value
         width = self.width(each.var.dims[axis])
         repair = self.meant_as_product(blamed)
-        if not repair and blamed.kind == "signal":
+        if not repair and blamed.kind != "signal":
+            repair = f"bring the right side to width {width} with a matrix, `R (…)`, or mend the declaration of a width"
+        elif not repair:
             repair = f"bring `{blamed.text}` to width {width} with a matrix: `W_{blamed.name} {blamed.text}`"
         self.found.error(
             "width-mismatch",
@@ -308,8 +310,7 @@ class Explainer:
             label=self.shape(blamed.var),
             others=(Label(each.equation.target.span, self.shape(each.var)),),
             notes=(self.why(target, axis), self.why(blamed, axis)),
-            help=repair
-            or f"bring the right side to width {width} with a matrix, `R (…)`, or mend the declaration of `{each.name}`",
+            help=repair,
         )
 
     def _blamed(self, term: Term) -> Term:

@@ -7,7 +7,7 @@ Docstring, citations and claims speak about the parent alone and are not inherit
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from celldsl.check import trees
@@ -125,7 +125,9 @@ def _keys(item: tree.Item) -> tuple[tuple[str, str], ...]:
     return ()
 
 
-def _report_unknown_drops(drops: dict[str, Span], inherited: list[tree.Item], parent: str, found: Diagnostics) -> None:
+def _report_unknown_drops(
+    drops: dict[str, Span], inherited: Sequence[tree.Item], parent: str, found: Diagnostics
+) -> None:
     known = _names_in(inherited)
     for name, span in drops.items():
         if name not in known:
@@ -150,7 +152,7 @@ def _names_in(items: Iterable[tree.Item]) -> list[str]:
     return list(known)
 
 
-def _report_drops_still_used(drops: dict[str, Span], own: list[tree.Item], found: Diagnostics) -> None:
+def _report_drops_still_used(drops: dict[str, Span], own: Sequence[tree.Item], found: Diagnostics) -> None:
     for item in own:
         if not isinstance(item, tree.Equation):
             continue

@@ -83,9 +83,10 @@ class Inits:
         suited = [name for name in parameters if init.kind not in _MATRIX_ONLY or self.parameters[name].rank == 2]
         if len(suited) < len(parameters) and ("*" not in pattern or not suited):
             name = next(each for each in parameters if each not in suited)
+            rank = "vector" if self.parameters[name].rank else "scalar"
             self.found.error(
                 "init-shape",
-                f"`{init.kind}` starts matrices, and `{name}` is a {'vector' if self.parameters[name].rank else 'scalar'}",
+                f"`{init.kind}` starts matrices, and `{name}` is a {rank}",
                 item.value.span,
                 help=f"write a number, `zeros`, `uniform(a)` or `normal(std)` for `{name}`",
             )
@@ -166,9 +167,10 @@ class Inits:
         low, high = _ARITY[kind]
         if not low <= len(arguments) <= high:
             form = {"uniform": "`uniform(a)` or `uniform(a, b)`", "normal": "`normal(std)` or `normal(mean, std)`"}
+            wanted = f"{low} or {high} arguments" if high else "no arguments"
             self.found.error(
                 "init-arity",
-                f"`{scheme}` takes {'no arguments' if not high else f'{low} or {high} arguments'}, not {len(arguments)}",
+                f"`{scheme}` takes {wanted}, not {len(arguments)}",
                 item.value.span,
                 help=f"write {form.get(kind, f'`{scheme}`')}",
             )

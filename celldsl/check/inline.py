@@ -101,10 +101,10 @@ class Inliner:
         at = 0
         while at + 1 < len(factors):
             head, rest = factors[at], factors[at + 1]
-            if isinstance(head, tree.Name) and head.time is None and _in_brackets(head.span, rest.span):
-                if head.text in self.names.defs or self._looks_like_function(head.text):
-                    call = tree.Call(head.text, (rest,), span=head.span.to(rest.span), function_span=head.span)
-                    factors[at : at + 2] = [call]
+            is_call = isinstance(head, tree.Name) and head.time is None and _in_brackets(head.span, rest.span)
+            if is_call and (head.text in self.names.defs or self._looks_like_function(head.text)):
+                call = tree.Call(head.text, (rest,), span=head.span.to(rest.span), function_span=head.span)
+                factors[at : at + 2] = [call]
             at += 1
         if len(factors) == len(row.factors):
             return row

@@ -137,16 +137,8 @@ def report_open(names: Names, roles: Roles, shapes: Shapes, alive: set[str], fou
         chosen = {each: letters.pop(0) if len(letters) > 1 else letters[0] for each in unknown}
         named = [dim.substitute({each: Width.of(to) for each, to in chosen.items()}) for dim in shape.dims]
         shown = "×".join(f"({dim})" if " " in str(dim) and len(named) > 1 else str(dim) for dim in named)
-        _report_one(
-            name,
-            shown,
-            list(chosen.values()),
-            len(named),
-            _others(name, set(unknown), shapes, roles),
-            names,
-            roles,
-            found,
-        )
+        others = _others(name, set(unknown), shapes, roles)
+        _report_one(name, shown, list(chosen.values()), others, names, roles, found)
 
 
 def _report_one(

@@ -68,7 +68,7 @@ def _report(
     start = min(cycle, key=lambda key: equations[key].span.start)
     at = cycle.index(start)
     cycle = [*cycle[at:], *cycle[:at]]
-    pairs = list(zip(cycle, [*cycle[1:], cycle[0]]))
+    pairs = list(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
     places = [needs[one][other] for one, other in pairs]
     names = [trees.shown(key, equations[key].target.time) for key in [*cycle, cycle[0]]]
     timed = equations[start].target.time is not None
@@ -82,10 +82,10 @@ def _report(
         notes=("within one time step every value is computed from values that are known before it",)
         if timed
         else ("a parameter cannot be derived from itself",),
-        help=_repair(cycle, equations) if timed else "give one of them as a parameter of its own",
+        help=_repair(cycle, equations) if timed else "make one of them a parameter of its own: leave out its equation",
     )
 
 
 def _repair(cycle: list[str], equations: dict[str, tree.Equation]) -> str:
     choices = " or ".join(f"`{trees.shown(key, 1)}`" for key in cycle[:3])
-    return f"read one of them before the step: {choices}"
+    return f"read {'its value' if len(cycle) == 1 else 'one of them'} before the step: {choices}"

@@ -63,10 +63,10 @@ class _Finder:
         if self._has_no_time():
             return self.roles
         timed = {name: next(iter(places.values())) for name, places in self.reads.items()}
-        for name in self.defined:
-            timed.setdefault(name, self.names.equations[name].target)
-        for name, typed in self.names.inputs.items():
-            timed.setdefault(name, typed.name)
+        for key in self.defined:
+            timed.setdefault(key, self.names.equations[key].target)
+        for key, typed in self.names.inputs.items():
+            timed.setdefault(key, typed.name)
         self.roles.broken = signal_or_parameter(self.names, values, timed, timeless, self.found)
         self._assign()
         self._check_declared_inputs()

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Union
-
 from celldsl.check.unify import ShapeVar
 from celldsl.source import Span
 from celldsl.syntax import tree
@@ -94,4 +92,4 @@ class OneShape:
     share: tree.Share
 
 
-Constraint = Union[Broadcast, MatrixProduct, Join, Define, OneShape]
+Constraint = Broadcast | MatrixProduct | Join | Define | OneShape

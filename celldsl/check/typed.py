@@ -73,12 +73,13 @@ class Typing:
     def _check(self, term: Term) -> None:
         """What only the finished shapes tell."""
         if term.kind == "power" and term.var.rank == 2:
-            base, exponent = term.parts
+            base = term.parts[0]
             self.found.error(
                 "ambiguous-power",
                 f"`{term.text}` is a power of a matrix, which can be read in two ways",
                 term.span,
-                help=f"write `{base.text} {base.text}` for the matrix product, `{base.text} ⊙ {base.text}` for the entries'",
+                help=f"write `{base.text} {base.text}` for the matrix product, "
+                f"`{base.text} ⊙ {base.text}` for the squares of the entries",
             )
         if term.kind == "call" and term.name == "clamp":
             for bound in term.parts[1:]:
