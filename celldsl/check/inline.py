@@ -101,14 +101,19 @@ class Inliner:
         at = 0
         while at + 1 < len(factors):
             head, rest = factors[at], factors[at + 1]
-            is_call = isinstance(head, tree.Name) and head.time is None and _in_brackets(head.span, rest.span)
-            if is_call and (head.text in self.names.defs or self._looks_like_function(head.text)):
+            if isinstance(head, tree.Name) and self._is_call(head, rest):
                 call = tree.Call(head.text, (rest,), span=head.span.to(rest.span), function_span=head.span)
                 factors[at : at + 2] = [call]
             at += 1
         if len(factors) == len(row.factors):
             return row
         return replace(row, factors=tuple(factors)) if len(factors) > 1 else factors[0]
+
+    def _is_call(self, head: tree.Name, rest: tree.Expr) -> bool:
+        """A `def`'s name, or almost a function's, with what follows in brackets."""
+        if head.time is not None or not _in_brackets(head.span, rest.span):
+            return False
+        return head.text in self.names.defs or self._looks_like_function(head.text)
 
     def _looks_like_function(self, name: str) -> bool:
         """A name nobody declared that is almost a function's: a typing slip rather than a matrix."""
