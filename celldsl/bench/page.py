@@ -62,7 +62,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("batch", str(told["batch"])),
         ("optimiser", f"{told['optimiser']}, η₀ = {told['lr']:g}, schedule {told['schedule']}"),
         ("processor", f"{machine['processor']} ({', '.join(machine['features']) or 'features not known'})"),
-        ("cores, threads", f"{machine['cores']}, {machine['threads']}"),
+        ("cores", f"{machine['cores']}; trained on {machine['threads']} thread{'s' * (machine['threads'] > 1)}"),
         ("system", machine["system"]),
         ("versions", ", ".join(f"{name} {version}" for name, version in machine["versions"].items())),
         ("took", f"{report.seconds:.0f} s"),

@@ -93,7 +93,7 @@ def bench(options: Options, out: Path, listener: Listener | None = None) -> Repo
         metric=task.metric.name,
         higher_is_better=task.metric.higher_is_better,
         shape={"T": shape.steps, "B": shape.batch, "m": shape.input, "n": shape.hidden},
-        machine=machine.describe(),
+        machine={**machine.describe(), "threads": options.training_threads or torch.get_num_threads()},
         cells=cells,
         reference=reference,
         seconds=time.perf_counter() - begun,
@@ -185,7 +185,7 @@ def _settings(subject: Subject, options: Options, seed: int, out: Path | None) -
         schedule=options.schedule,
         seed=seed,
         device=options.device,
-        threads=options.threads,
+        threads=options.training_threads,
         out=str(out) if out else None,
     )
 

@@ -69,7 +69,8 @@ class Stepper:
             self.repeats = 3
             estimate = min(self.seconds() for _ in range(3))
             self.repeats = max(1, round(block / estimate))
-            found[self.threads] = min(self.seconds() for _ in range(3))
+            # The median, not the least: threads that were fast once and wait for each other mostly are no good choice.
+            found[self.threads] = statistics.median(self.seconds() for _ in range(5))
         self.threads = min(found, key=found.__getitem__)
         self.repeats = max(1, round(block / found[self.threads]))
 

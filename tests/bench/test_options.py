@@ -60,3 +60,16 @@ def test_what_changed_since_the_last_time():
     assert Options(seeds=5, epochs=3, cells=("gru",)).changed(before) == []
     assert Options(data_dir="elsewhere", threads=1).changed(before) == []
     assert Options(lr=0.01, hidden=3).changed(before) == ["hidden: 50 -> 3", "lr: 0.001 -> 0.01"]
+
+
+@pytest.mark.parametrize(
+    ("options", "threads"),
+    [
+        (Options(), 1),
+        (Options(threads=3), 3),
+        (Options(hidden=512), None),
+        (Options(batch=1024), None),
+    ],
+)
+def test_small_steps_train_on_one_thread(options, threads):
+    assert options.training_threads == threads
