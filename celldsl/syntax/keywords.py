@@ -19,6 +19,7 @@ DECLARATIONS = frozenset({"input", "state", "output", "dim", "param", "const", "
 KEYWORDS = DECLARATIONS | {"def", "init", "drop", "claim", "cite"}
 QUANTITIES = frozenset({"params", "flops", "state"})
 BEGINS_OPERAND = frozenset({"NAME", "NUMBER", "FUNCTION", "FRACTION", "LPAR", "LSQUARE", "LBRACE"})
+NESTS = {"LPAR": 1, "LSQUARE": 1, "LBRACE": 1, "RPAR": -1, "RSQUARE": -1, "RBRACE": -1}
 STRUCTURES = frozenset({"blocks", "diagonal", "symmetric", "lowrank", "orthogonal"})
 FUNCTION_NAMES: dict[str, str] = {
     **{name: name for name in FUNCTIONS},
@@ -138,8 +139,8 @@ def _claim(rest: list[Token]) -> list[Token]:
 
 
 def _depth(tokens: list[Token], at: int) -> int:
-    opened = sum(token.type in ("LPAR", "LSQUARE", "LBRACE") for token in tokens[:at])
-    return opened - sum(token.type in ("RPAR", "RSQUARE", "RBRACE") for token in tokens[:at])
+    """How many brackets are open at a token."""
+    return sum(NESTS.get(token.type, 0) for token in tokens[:at])
 
 
 def _shape(rest: list[Token], source: Source, problems: Diagnostics) -> list[Token]:
@@ -149,7 +150,7 @@ def _shape(rest: list[Token], source: Source, problems: Diagnostics) -> list[Tok
     depth = 0
     for at in range(colon + 1, len(rest)):
         token, after = rest[at], rest[at + 1] if at + 1 < len(rest) else None
-        depth += {"LPAR": 1, "RPAR": -1}.get(token.type, 0)
+        depth += NESTS.get(token.type, 0)
         if (
             depth == 0
             and at > colon + 1
@@ -242,7 +243,7 @@ def _is_declared_here(tokens: list[Token], at: int) -> bool:
 def _has_commas(tokens: list[Token], opener: int) -> bool:
     depth = 0
     for token in tokens[opener:]:
-        depth += {"LPAR": 1, "LSQUARE": 1, "LBRACE": 1, "RPAR": -1, "RSQUARE": -1, "RBRACE": -1}.get(token.type, 0)
+        depth += NESTS.get(token.type, 0)
         if depth == 0:
             return False
         if depth == 1 and token.type == "COMMA":

@@ -93,8 +93,8 @@ NOISE = _words(
 
 SIGNS: dict[str, tuple[str, str]] = {
     "cdot": ("CDOT", "·"),
-    "odot": ("TIMES", "⊙"),
-    "circ": ("TIMES", "∘"),
+    "odot": ("TIMES", "*"),
+    "circ": ("TIMES", "*"),
     "times": ("TIMES", "×"),
     "ast": ("TIMES", "*"),
     "div": ("SLASH", "/"),

@@ -29,7 +29,6 @@ from celldsl.syntax.spelling import (
     UNSUPPORTED_COMMANDS,
 )
 
-
 _RELATIONS = {"≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">="}
 
 

@@ -9,7 +9,6 @@ Spellings are gone: ASCII, Unicode and LaTeX forms of one spec give equal trees
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Union
 
 from celldsl.source import NOWHERE, Span
 
@@ -83,7 +82,7 @@ class Stack(Node):
     parts: tuple[Expr, ...]
 
 
-Expr = Union[Number, Name, Juxtaposition, Binary, Negative, Transposed, Call, Stack]
+Expr = Number | Name | Juxtaposition | Binary | Negative | Transposed | Call | Stack
 
 
 # --- items of a cell -----------------------------------------------------------------------
@@ -228,8 +227,24 @@ class ClaimEquals(Node):
     when: tuple[Equation, ...] = ()
 
 
-Claim = Union[ClaimCount, ClaimRange, ClaimEquals]
-Item = Union[Equation, Docstring, Cite, Input, State, Output, Dim, Param, Const, Hyper, Def, Share, Init, Drop, Claim]
+Claim = ClaimCount | ClaimRange | ClaimEquals
+Item = (
+    Equation
+    | Docstring
+    | Cite
+    | Input
+    | State
+    | Output
+    | Dim
+    | Param
+    | Const
+    | Hyper
+    | Def
+    | Share
+    | Init
+    | Drop
+    | Claim
+)
 
 
 @dataclass(frozen=True)

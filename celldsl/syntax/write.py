@@ -105,9 +105,9 @@ def _label(label: str) -> str:
 
 
 def _docstring(item: tree.Docstring, style: Style) -> str:
-    text = _escaped(item.text).replace('"""', r"\"\"\"")
-    if text.endswith('"'):
-        text = text[:-1] + r"\""
+    text = _escaped(item.text)
+    if '"""' in text or text.endswith('"'):
+        text = text.replace('"', r"\"")
     return f'"""{text}\n"""' if "\n" in text else f'"""{text}"""'
 
 
