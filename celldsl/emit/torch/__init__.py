@@ -1,0 +1,9 @@
+"""The target `torch`: one readable module that needs torch alone.
+
+functions     how each function of the language is spelled
+identifiers   Python names for the names of equations
+printer       checked expressions → Python expressions
+lines         statements → lines of at most 120 characters
+sequence      the body of the loop over a sequence, statement by statement
+module        all that the templates (`*.jinja`) lay out
+"""

@@ -1,0 +1,101 @@
+"""How parameters and states start."""
+
+from __future__ import annotations
+
+from celldsl.check.cell import Expr, InitCall, Parameter, ParameterInfo, Setting, SignalInfo
+from celldsl.emit.torch.identifiers import read
+from celldsl.emit.torch.printer import Printer
+from celldsl.emit.torch.sequence import carried
+from celldsl.schedule.schedule import Kind, Schedule
+
+_CALLS = {
+    "zeros": "nn.init.zeros_({})",
+    "ones": "nn.init.ones_({})",
+    "constant": "nn.init.constant_({}, {a})",
+    "uniform": "nn.init.uniform_({}, {a}, {b})",
+    "normal": "nn.init.normal_({}, {a}, {b})",
+    "glorot": "nn.init.xavier_uniform_({})",
+    "glorot_normal": "nn.init.xavier_normal_({})",
+    "kaiming": 'nn.init.kaiming_uniform_({}, nonlinearity="relu")',
+    "lecun": 'nn.init.kaiming_normal_({}, nonlinearity="linear")',
+    "orthogonal": "nn.init.orthogonal_({})",
+    "identity": "nn.init.eye_({})",
+    "default": "nn.init.uniform_({}, -bound, bound)",
+}
+"""`lecun` is a normal with variance 1 / fan-in, which torch calls by another name."""
+
+
+def resets(schedule: Schedule, attributes: dict[str, str], hidden_size: str) -> list[str]:
+    """The statements of `reset_parameters`, one for each way to start; second biases start at zero."""
+    groups: dict[str, list[str]] = {}
+    for info in schedule.cell.parameters:
+        groups.setdefault(_call(info), []).append(read(attributes[info.name]))
+    result: list[str] = []
+    if _CALLS["default"] in groups:
+        result.append(f"bound = 1 / math.sqrt({read(hidden_size)})")
+    for call, names in groups.items():
+        result += _all(call, names)
+    if schedule.doubled:
+        seconds = [read(attributes[f"{name}_hh"]) for name in schedule.doubled]
+        result += ["if self.two_biases:", *(f"    {line}" for line in _all(_CALLS["zeros"], seconds))]
+    return result
+
+
+def _all(call: str, names: list[str]) -> list[str]:
+    if len(names) == 1:
+        return [call.format(names[0])]
+    head = f"for value in ({', '.join(names)}):"
+    if len(head) > 100:
+        return ["for value in (", *(f"    {name}," for name in names), "):", f"    {call.format('value')}"]
+    return [head, f"    {call.format('value')}"]
+
+
+def _call(info: ParameterInfo) -> str:
+    """The call that starts a parameter, with `{}` for the parameter."""
+    init = info.init or _default(info)
+    kind, numbers = init.kind, [float(number) for number in init.arguments]
+    if kind == "uniform" and len(numbers) == 1:
+        numbers = [-numbers[0], numbers[0]]
+    if kind == "normal" and len(numbers) == 1:
+        numbers = [0.0, numbers[0]]
+    if kind == "constant" and numbers == [0.0]:
+        kind, numbers = "zeros", []
+    call = _CALLS[kind]
+    for letter, number in zip("ab", numbers, strict=False):
+        call = call.replace(f"{{{letter}}}", repr(number))
+    return call
+
+
+def _default(info: ParameterInfo) -> InitCall:
+    """Where the spec says nothing: Glorot for matrices, zero for biases, U(±1/√n) for other vectors and scalars."""
+    if info.shape.rank == 2:
+        return InitCall("glorot")
+    return InitCall("zeros") if info.bias else InitCall("default")
+
+
+def first_values(schedule: Schedule, attributes: dict[str, str]) -> list[str]:
+    """The first value of every tensor of the state: (batch, width) each, made like `x`."""
+    printer = Printer(
+        schedule,
+        lambda expr: read(attributes[_name(expr)]),
+        lambda dim: read(attributes[dim]),
+        "batch",
+        "x",
+    )
+
+    def first(info: SignalInfo) -> str:
+        width = printer.width(info.shape.width)
+        if info.initial is None:
+            return f"x.new_zeros(batch, {width})"
+        if info.initial == "learned":
+            return f"{read(attributes[f'{info.name}_0'])}.expand(batch, {width})"
+        if schedule.kind(info.initial) == Kind.NUMBER:
+            return f"x.new_full((batch, {width}), {printer.text(info.initial)})"
+        return printer.stretched(info.initial, info.shape.width)
+
+    return [first(info) for info, _ in carried(schedule)]
+
+
+def _name(expr: Expr) -> str:
+    assert isinstance(expr, Parameter | Setting)
+    return expr.name

@@ -1,0 +1,244 @@
+"""The text of a torch module: the views that its templates lay out.
+
+Decisions are made here and in `sequence`; the templates hold what every cell has, word for word.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import PurePath
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from celldsl.check.cell import Cell, SignalInfo
+from celldsl.check.width import Shape
+from celldsl.emit.torch import identifiers
+from celldsl.emit.torch.construct import Constructor
+from celldsl.emit.torch.initial import first_values, resets
+from celldsl.emit.torch.sequence import Body, Writer, carried
+from celldsl.schedule.schedule import Schedule
+from celldsl.syntax.write import write
+from celldsl.version import __version__
+
+
+def module(schedule: Schedule) -> str:
+    """The text of the module of a schedule."""
+    environment = Environment(
+        loader=PackageLoader("celldsl.emit.torch", "."),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    view = View(schedule)
+    classes = environment.get_template("cell.jinja").render(v=view) + environment.get_template("layer.jinja").render(
+        v=view
+    )
+    return environment.get_template("module.jinja").render(v=view, classes=classes, uses_math="math." in classes)
+
+
+class View:
+    """What the templates read: texts and lists of texts."""
+
+    def __init__(self, schedule: Schedule):
+        self.schedule = schedule
+        cell = self.cell = schedule.cell
+        self.version = __version__
+        self.target = schedule.target
+        self.source = PurePath(cell.source.name).name if cell.source else "<string>"
+        self.hash = fingerprint(cell)
+        self.layer = identifiers.class_name(cell.name)
+        self.step = f"{self.layer}Cell"
+        self.output = f"{cell.output}_t"
+        self.equations = _equations(cell)
+        self.doc = _escaped(cell.doc or f"{cell.name}: a recurrent cell.")
+        self.cites = [_escaped(cite) for cite in cell.cites]
+
+        # Parameters have the first choice of names; what else the class has steps aside.
+        scope = identifiers.attributes()
+        attributes = {info.name: identifiers.attribute(scope, info.name) for info in cell.parameters}
+        for name in schedule.doubled:
+            attributes[f"{name}_hh"] = identifiers.attribute(scope, f"{name}_hh")
+        self.constructor = Constructor(schedule, self.layer, attributes, scope)
+        self.sequence = scope.new("sequence")
+        self.initial_state = scope.new("initial_state")
+        self.reset_parameters = scope.new("reset_parameters")
+
+        self.writer = Writer(schedule, attributes)
+        self.body: Body = self.writer.body()
+        self.inputs = self.body.arguments
+        self.input_words = [f"{info.name}_t" for info in cell.inputs]
+        self.states = carried(schedule)
+        self.state_names = [name.replace("_prev", "") for name in self.body.state]
+        self.state_type = bundle(["Tensor"] * len(self.states), "Tuple[{}]", "Tuple[()]")
+        self.state_words = ", ".join(f"{info.name}_{{t-{delay}}}" for info, delay in self.states)
+        self.resets = resets(schedule, attributes, self.constructor.hidden_attribute)
+        self.step_repr = f'f"{self.constructor.shown}"'
+        self.first_state = self._first_state(first_values(schedule, attributes))
+
+    # --- the state: a bare tensor if there is but one, else a tuple -------------------------
+
+    def of(self, k: int, whole: str = "state") -> str:
+        """How the k-th tensor is read."""
+        return whole if len(self.states) == 1 else f"{whole}[{k}]"
+
+    def of_state(self, text: str) -> str:
+        """The same done to each tensor of `state`, which `text` calls `{of}`."""
+        return bundle([text.format(of=self.of(k)) for k in range(len(self.states))])
+
+    def of_last(self, text: str) -> str:
+        return bundle([text.format(of=self.of(k, "last")) for k in range(len(self.states))])
+
+    def of_last_k(self, k: int) -> str:
+        return self.of(k, "last")
+
+    @property
+    def last_state(self) -> str:
+        return bundle(self.body.state)
+
+    @property
+    def stacked_states(self) -> str:
+        return bundle([f"torch.stack(all_{name})" for name in self.state_names])
+
+    def _first_state(self, values: list[str]) -> list[str]:
+        code = f"return {', '.join(values)}"
+        if len(code) <= 112:
+            return [code]
+        return ["return (", *(f"    {value}," for value in values), ")"]
+
+    def _shape(self, shape: Shape, first: str) -> str:
+        return self.writer.shape(shape, first)
+
+    def _state_shapes(self, first: str) -> str:
+        shapes = [self._shape(info.shape, first) for info, _ in self.states]
+        return f"each {shapes[0]}" if len(set(shapes)) == 1 and len(shapes) > 1 else ", ".join(shapes)
+
+    @property
+    def state_shapes(self) -> str:
+        return self._state_shapes("B")
+
+    @property
+    def layer_state_shapes(self) -> str:
+        return self._state_shapes("L, B")
+
+    # --- inputs ----------------------------------------------------------------------------
+
+    def each_input(self, text: str) -> str:
+        """`text` for every input, with `{t}` for its name at one step and `{name}` for the sequence."""
+        return ", ".join(text.format(t=t, name=name) for t, name in zip(self.input_words, self.inputs, strict=True))
+
+    @cached_property
+    def layer_inputs(self) -> list[str]:
+        """The inputs as arguments of the layer: the first is `input`, the others have their own names."""
+        taken = "self input state record batched T B flat last signals output name value order back sizes batch_sizes"
+        scope = identifiers.variables(
+            *taken.split(), *["outputs", "k", "step", "reverse", "first", "found", "signal", "values", "layout", "m"]
+        )
+        scope.taken.update(f"all_{name}" for name in self.state_names)
+        return ["input", *(scope.new(info.name) for info in self.cell.inputs[1:])]
+
+    def each_layer_input(self, text: str) -> str:
+        return ", ".join(text.format(name=name) for name in self.layer_inputs)
+
+    @property
+    def layer_names(self) -> str:
+        return ", ".join(self.layer_inputs)
+
+    @property
+    def layer_arguments(self) -> str:
+        return self.each_layer_input("{name}: Tensor")
+
+    @property
+    def step_inputs(self) -> str:
+        return ", ".join(
+            f"{t}: {self._shape(info.shape, 'B')}" for t, info in zip(self.input_words, self.cell.inputs, strict=True)
+        )
+
+    @property
+    def sequence_inputs(self) -> str:
+        return ", ".join(
+            f"{name}: {self._shape(info.shape, 'N')}" for name, info in zip(self.inputs, self.cell.inputs, strict=True)
+        )
+
+    @property
+    def output_shape(self) -> str:
+        return self._shape(self.cell.signal[self.cell.output].shape, "N")
+
+    @property
+    def signal_example(self) -> str:
+        names = [equation.target for equation in self.cell.equations if not equation.timeless]
+        return f"`{names[0]}_l0`, `{names[-1]}_l1_reverse`"
+
+    # --- checks ----------------------------------------------------------------------------
+
+    @property
+    def checks(self) -> list[str]:
+        """Sizes as local names; inputs and state have the shapes they must have."""
+
+        def row(info: SignalInfo, rows: str) -> str:
+            return f"[{rows}, {self.writer.seq.width(info.shape.width)}]"
+
+        result = [
+            f'expect("{self.layer}: {info.name}", {name}, {row(info, "sum(batch_sizes)")})'
+            for name, info in zip(self.inputs, self.cell.inputs, strict=True)
+        ]
+        if self.states:
+            first = f"self.{self.initial_state}({self.inputs[0]}, batch_sizes[0])"
+            result.append(f"{', '.join(self.body.state)} = {first} if state is None else state")
+        result += [
+            f'expect("{self.layer}: {info.name}", {name}, {row(info, "batch_sizes[0]")})'
+            for name, (info, _) in zip(self.body.state, self.states, strict=True)
+        ]
+        sizes = {dim.name: self.writer.sizes[dim.name] for dim in self.cell.dims if dim.name in self.writer.sizes}
+        sizes.update(self.writer.sizes)
+        names, values = list(sizes.values()), [identifiers.read(self.writer.attributes[dim]) for dim in sizes]
+        return [f"{', '.join(names)} = {', '.join(values)}", *result] if names else result
+
+    # --- words -----------------------------------------------------------------------------
+
+    @property
+    def two_biases_doc(self) -> str:
+        names = list(self.schedule.doubled)
+        if not names:
+            return "two_biases: no bias of this cell stands beside two products, so it changes nothing."
+        return f"two_biases: a second bias as torch.nn has it, {names[0]}_hh beside {names[0]}{' and so on' if names[1:] else ''}."
+
+    @property
+    def sizes_doc(self) -> list[str]:
+        result = [f"input_size: m, the width of {self.input_words[0]}.", f"hidden_size: n, the width of {self.output}."]
+        return result + [f"{self.constructor.local[name]}: the dimension {name}." for name in self.constructor.further]
+
+    @property
+    def hypers_doc(self) -> list[str]:
+        return [
+            f"{self.constructor.local[info.name]}: the setting {info.name} of the equations."
+            for info in self.constructor.hypers
+        ]
+
+
+def bundle(items: list[str], many: str = "({})", none: str = "()") -> str:
+    if len(items) == 1:
+        return items[0]
+    return many.format(", ".join(items)) if items else none
+
+
+def fingerprint(cell: Cell) -> str:
+    """SHA-256 of the cell as `write` writes it, with all that it has from its parent."""
+    assert cell.definition is not None
+    return hashlib.sha256(write(cell.definition).encode("utf-8")).hexdigest()
+
+
+def _equations(cell: Cell) -> list[str]:
+    """The equations in the author's order, their labels in a column."""
+    texts = [(write(equation.written), equation.label) for equation in cell.equations]
+    plain = [text.removesuffix(f"({label})").rstrip() if label else text for text, label in texts]
+    column = max(map(len, plain), default=0) + 4
+    return [
+        _escaped(f"{text:<{column}}({label})" if label else text) for text, (_, label) in zip(plain, texts, strict=True)
+    ]
+
+
+def _escaped(text: str) -> str:
+    """Text as it may stand in a docstring."""
+    return text.replace("\\", "\\\\").replace('"""', "'''")

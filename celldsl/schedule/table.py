@@ -1,0 +1,49 @@
+"""A schedule as a table that a person can argue with: what is stacked, and what is computed when."""
+
+from __future__ import annotations
+
+from celldsl.check.cell import Expr, Signal
+from celldsl.schedule.schedule import Compute, Delay, Derive, Multiply, Schedule, Stack, Statement
+from celldsl.symbolic.text import show
+
+
+def table(schedule: Schedule) -> str:
+    """One row a statement: the part it belongs to, what it computes, and the shape."""
+    rows: list[tuple[str, str, str]] = []
+    for statement in schedule.once:
+        if isinstance(statement, Stack):
+            rows.append(("stack", *_row(statement)))
+    rows += [("once", *_row(s)) for s in schedule.once if not isinstance(s, Stack)]
+    for part, statements in (("before", schedule.before), ("step", schedule.step), ("after", schedule.after)):
+        rows += [(part, *_row(statement)) for statement in statements]
+    left = max((len(text) for _, text, _ in rows), default=0)
+    left = min(left, 72)
+    lines, last = [], ""
+    for part, text, remark in rows:
+        lines.append(f"{part if part != last else '':<8} {text:<{left}}  {remark}".rstrip())
+        last = part
+    return "\n".join(lines)
+
+
+def _row(statement: Statement) -> tuple[str, str]:
+    if isinstance(statement, Stack):
+        parts = "; ".join("0" if part is None else show(part) for part in statement.parts)
+        return f"{statement.target.name} = [{parts}]", str(statement.target.shape)
+    if isinstance(statement, Multiply):
+        product = f"{show(statement.matrix)} {_factor(statement.operand)}"
+        if statement.addend is not None:
+            product += f" + {show(statement.addend)}"
+        return f"{', '.join(r.name for r in statement.into)} = {product}", "one product"
+    if isinstance(statement, Delay):
+        name, delay = statement.signal.name, statement.delay
+        return f"{show(Signal(statement.signal.shape, name, delay))} = {name}_t, {delay} late", ""
+    if isinstance(statement, Derive):
+        return f"{statement.equation.target} = {show(statement.equation.value)}", "derived"
+    assert isinstance(statement, Compute)
+    label = f"({statement.equation.label})" if statement.equation and statement.equation.label else ""
+    return f"{show(statement.target)} = {show(statement.value)}", label
+
+
+def _factor(operand: Expr) -> str:
+    text = show(operand)
+    return f"({text})" if " " in text else text
