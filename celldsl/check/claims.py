@@ -128,6 +128,8 @@ class _Claims:
         if name == "m" and self.cell.inputs and self.cell.free_dims[:1] == ("n",):
             note = f"the input `{self.cell.inputs[0].name}` has the width of the output, n"
         close = near(name, self._widths) if len(name) > 1 else None
+        if len(name) > 1 and all(letter in self._widths for letter in name):
+            note, close = f"`{name}` is one name here, not a product", " ".join(name)
         self.found.error(
             "unknown-dim",
             f"there is no width `{name}`",

@@ -77,27 +77,35 @@ def extend(definition: tree.CellDef, parent: tree.CellDef | None, found: Diagnos
     inherited = [item for whole in parent.items for item in _single(whole) if not isinstance(item, _OWN_ONLY)]
     _report_unknown_drops(drops, inherited, definition.parent or parent.name, found)
     _report_drops_still_used(drops, rest, found)
+    trial = Diagnostics()
+    result = _merge(inherited, rest, drops, trial)
+    if trial.errors:  # a half-dropped cell would be full of mistakes that nobody made
+        found.items += trial.items
+        result = _merge(inherited, rest, {}, found)
+    return result
+
+
+def _merge(
+    inherited: Sequence[tree.Item], own: Sequence[tree.Item], drops: dict[str, Span], found: Diagnostics
+) -> list[Written]:
+    """The inherited items without the dropped names, each replaced by the child's own where it has one."""
     replacing: dict[tuple[str, str], list[tree.Item]] = {}
-    for item in rest:
+    for item in own:
         for key in _keys(item):
             replacing.setdefault(key, []).append(item)
-
     result: list[Written] = []
     placed: set[int] = set()
     for item in inherited:
-        keys = _keys(item)
-        taking = [new for key in keys for new in replacing.get(key, ())]
-        if taking:
-            if isinstance(item, tree.Equation):  # the new equation stands where the old one stood
-                equations = [new for new in taking if isinstance(new, tree.Equation) and id(new) not in placed]
-                result += [Written(new, True) for new in equations]
-                placed |= {id(new) for new in equations}
-            continue
-        kept = _without(item, drops, found)
-        if kept is not None:
-            result.append(Written(kept, False))
-    result += [Written(item, True) for item in rest if id(item) not in placed]
-    return result
+        taking = [new for key in _keys(item) for new in replacing.get(key, ())]
+        if not taking:
+            kept = _without(item, drops, found)
+            if kept is not None:
+                result.append(Written(kept, False))
+        elif isinstance(item, tree.Equation):  # the new equation stands where the old one stood
+            equations = [new for new in taking if isinstance(new, tree.Equation) and id(new) not in placed]
+            result += [Written(new, True) for new in equations]
+            placed |= {id(new) for new in equations}
+    return result + [Written(item, True) for item in own if id(item) not in placed]
 
 
 def _single(item: tree.Item) -> tuple[tree.Item, ...]:

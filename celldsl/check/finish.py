@@ -65,11 +65,12 @@ class _Finish:
         order = find_order(names.equations, values, found)
         shapes = self.shapes = infer(names, roles, dims, values, found)
         self.soft = name_widths(names, roles, shapes, found)
-        report_unused(names, dims, values, inliner.called, found)
-        if shapes.is_broken or roles.output is None:
+        is_known = not shapes.is_broken and roles.output is not None
+        spare = report_open(names, roles, dims, shapes, alive, found) if is_known else set()
+        report_unused(names, dims, values, inliner.called, spare, found)
+        if not is_known:
             return None
         report_unknown_widths(names, roles, dims, values, self.soft, found)
-        report_open(names, roles, shapes, alive, found)
         typing = Typing(names, dims, shapes.solver, found)
         equations = self._equations(typing)
         parameters = self._parameter_shapes(equations)

@@ -21,7 +21,7 @@ BROKEN = "<broken>"
 """The function put in place of a call that could not be read: its arguments are still read, its shape fits
 everything, so that one mistake gives one message."""
 
-_LARGEST = 5000
+_LARGEST = 2000
 """Nodes of one equation with its `def`s written out; a few lines of `def`s can ask for astronomically many."""
 
 

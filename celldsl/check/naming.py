@@ -114,14 +114,19 @@ def report_unknown_widths(
 # --- widths left open ----------------------------------------------------------------------------
 
 
-def report_open(names: Names, roles: Roles, shapes: Shapes, alive: set[str], found: Diagnostics) -> None:
-    """One error for each open width, at the name whose declaration closes it best.
+def report_open(
+    names: Names, roles: Roles, dims: Dims, shapes: Shapes, alive: set[str], found: Diagnostics
+) -> set[str]:
+    """One error for each open width, at the name whose declaration closes it best; the names proposed for them.
 
     alive: the equations that something reads; what the others leave open is not their worst mistake.
     """
+    spare = [name for name, dim in names.dims.items() if dim.value is None and name not in dims.used]
     taken = {*names.dims, *names.implied_dims, *names.settings, *shapes.vars, "m", "n"}
     letters = [letter for letter in _LETTERS if letter not in taken] or [f"k{i}" for i in range(1, 100)]
-    reported: set[str] = set()
+    letters = [*spare, *letters]
+    proposed: dict[str, str] = {}
+    """The open widths that were reported, each with the name proposed for it."""
     read = {term.name for key in alive for term in shapes.terms[key].walk() if term.kind in ("parameter", "signal")}
     states = [name for name, role in roles.signals.items() if role == "state" and name in alive]
     parameters = [name for name in shapes.vars if name in read and name not in roles.signals and name not in states]
@@ -130,15 +135,16 @@ def report_open(names: Names, roles: Roles, shapes: Shapes, alive: set[str], fou
     for name in (*states, *plain, *(key for key in shapes.vars if key in alive)):
         shape = shapes.shape(name)
         unknown = [each for dim in shape.dims for each in sorted(dim.names) if is_unknown(each)]
-        unknown = [each for each in dict.fromkeys(unknown) if each not in reported]
+        unknown = [each for each in dict.fromkeys(unknown) if each not in proposed]
         if not unknown:
             continue
-        reported.update(unknown)
         chosen = {each: letters.pop(0) if len(letters) > 1 else letters[0] for each in unknown}
-        named = [dim.substitute({each: Width.of(to) for each, to in chosen.items()}) for dim in shape.dims]
+        proposed.update(chosen)
+        named = [dim.substitute({each: Width.of(to) for each, to in proposed.items()}) for dim in shape.dims]
         shown = "×".join(f"({dim})" if " " in str(dim) and len(named) > 1 else str(dim) for dim in named)
         others = _others(name, set(unknown), shapes, roles)
         _report_one(name, shown, list(chosen.values()), others, names, roles, found)
+    return set(proposed.values())
 
 
 def _report_one(
@@ -150,7 +156,7 @@ def _report_one(
     roles: Roles,
     found: Diagnostics,
 ) -> None:
-    declare = [f"`dim {letter}`" for letter in letters]
+    declare = [f"`dim {letter}`" for letter in letters if letter not in names.dims]
     if name in names.equations:
         place = names.equations[name].target.span
         if roles.signals.get(name) == "state" and shown == letters[0]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
 from celldsl.check.unify import ShapeVar
 from celldsl.source import Span
 from celldsl.syntax import tree

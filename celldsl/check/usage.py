@@ -13,10 +13,12 @@ from celldsl.source import Span
 from celldsl.syntax import tree
 
 
-def report_unused(names: Names, dims: Dims, values: dict[str, tree.Expr], called: set[str], found: Diagnostics) -> None:
+def report_unused(
+    names: Names, dims: Dims, values: dict[str, tree.Expr], called: set[str], spare: set[str], found: Diagnostics
+) -> None:
     """Report declarations that nothing reads; what a parent declared may go unread.
 
-    called: the `def`s that equations call.
+    called: the `def`s that equations call; spare: `dim`s that another message proposes a use for.
     """
     read = {name.text for value in values.values() for name in trees.names(value)}
     undeclared = [
@@ -54,7 +56,7 @@ def report_unused(names: Names, dims: Dims, values: dict[str, tree.Expr], called
             keyword = "const" if isinstance(setting, tree.Const) else "hyper"
             report(f"`{keyword} {name}`", name, setting.name.span, undeclared)
     for name, dim in names.dims.items():
-        if name not in read and name not in dims.used and names.is_own(dim):
+        if name not in read and name not in dims.used and name not in spare and names.is_own(dim):
             report(f"`dim {name}`", name, dim.name.span, ())
     for name, item in names.defs.items():
         if name not in called and names.is_own(item) and not _is_called(name, called, names):
@@ -81,6 +83,8 @@ def report_dead(names: Names, roles: Roles, values: dict[str, tree.Expr], found:
     for key, equation in names.equations.items():
         shown = trees.shown(key, equation.target.time)
         help = f"read `{shown}` where it belongs, or leave out its equation"
+        if not names.is_own(equation):
+            help = f"read `{shown}` somewhere, or add: `drop {key}`"
         if key in alive:
             if key in states and key not in reaching:
                 message = f"the state `{key}` never reaches the output `{roles.output}`"
@@ -99,7 +103,7 @@ def report_dead(names: Names, roles: Roles, values: dict[str, tree.Expr], found:
                 equation.target.span,
                 label=f"nothing reads `{shown}`",
                 notes=(f"`{shown}` is never used, so {'they' if several else 'it'} would never be trained",),
-                help=help if names.is_own(equation) else f"read `{shown}` somewhere, or add: `drop {key}`",
+                help=help,
             )
         else:
             message = f"`{shown}` is computed and never used"

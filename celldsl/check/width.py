@@ -112,10 +112,10 @@ class Width:
         return total
 
     def __str__(self) -> str:
-        """`4 m n + 4 n^2 + n/4`, highest degree first."""
+        """`4 m n + 4 n^2 + n/4`, highest degree first; `n - m` rather than `-m + n`."""
         if not self.terms:
             return "0"
-        ordered = sorted(self.terms, key=lambda t: (-sum(e for _, e in t[0]), t[0]))
+        ordered = sorted(self.terms, key=lambda t: (-sum(e for _, e in t[0]), t[1] < 0, t[0]))
         text = ""
         for monomial, coefficient in ordered:
             above = [k if v == 1 else f"{k}^{v}" for k, v in monomial if v > 0]
