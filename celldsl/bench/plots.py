@@ -72,6 +72,8 @@ def equation_svg(latex: str) -> str | None:
     from matplotlib.figure import Figure
     from matplotlib.mathtext import MathTextParser
 
+    if r"\frac" not in latex:  # growing brackets come out smaller than plain ones where nothing is tall
+        latex = latex.replace(r"\left", "").replace(r"\right", "")
     written = f"${latex}$"
     with matplotlib.rc_context(_LOOK | {"font.size": 13}):
         try:
@@ -163,9 +165,7 @@ def _times(figure: Figure, report: Report) -> None:
     ax.spines["left"].set_visible(False)
     ax.margins(x=0.14)
     ax.set_xlim(left=0)
-    ax.set_xlabel(
-        "time of a training step / torch.nn.LSTM's (dashed); the bar's end is the median, the line the quartiles"
-    )
+    ax.set_xlabel("time of a training step over torch.nn.LSTM's; the thin line spans the quartiles")
     ax.xaxis.label.set_fontsize(8.5)
 
 
