@@ -71,11 +71,13 @@ def _transpose(matrix: Expr) -> str:
 
 @dataclass(frozen=True)
 class Accumulated:
-    """`symbol = Σ of` over steps and rows of the batch: where a value that is constant in time gathers."""
+    """`symbol = Σ of` over steps and rows of the batch: where the cotangent of `constant`, a value that is constant
+    in time, gathers."""
 
     symbol: sympy.Symbol
     of: sympy.Symbol
     shape: Shape
+    constant: sympy.Symbol
     phase: When = "once"
 
     @property
@@ -216,7 +218,7 @@ class _Reverse:
         parts = list(self.per_sequence.get(symbol, []))
         if inside is not None:
             gathered = self.tape.names.unique(f"sum_{name}")
-            self.statements.append(Accumulated(gathered, inside, shape))
+            self.statements.append(Accumulated(gathered, inside, shape, symbol))
             parts.insert(0, gathered)
         return self.total(symbol, parts, f"total_{name}", shape, once=True)
 

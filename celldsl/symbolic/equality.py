@@ -134,6 +134,8 @@ _LEVELS = (
 
 def _prove(a: Cell, b: Cell) -> Comparison | None:
     """Parameters, settings and inputs as they are called; states and intermediates may be called otherwise."""
+    if _same_equations(a, b):
+        return Comparison(a, b, "equal", "every equation says the same")
     for name in a.parameter.keys() & b.parameter.keys():
         if a.parameter[name].shape != b.parameter[name].shape:
             return None
@@ -142,6 +144,12 @@ def _prove(a: Cell, b: Cell) -> Comparison | None:
         if binding is not None:
             return Comparison(a, b, "equal", level.how, signals=_signals(binding))
     return None
+
+
+def _same_equations(a: Cell, b: Cell) -> bool:
+    """The quick case: one set of signals, and nothing that differs."""
+    signals = {info.name: (info.shape, info.role) for info in a.signals}
+    return signals == {info.name: (info.shape, info.role) for info in b.signals} and not find_differences(a, b)
 
 
 def _search(a: Cell, b: Cell) -> Comparison | None:

@@ -63,6 +63,8 @@ class Matcher:
         """Every way to read a as b, from output to output."""
         start = Binding().bind(("signal", self.a.cell.output), ("signal", self.b.cell.output))
         assert start is not None
+        if not self.same_start(self.a.cell.output, self.b.cell.output):
+            return
         first, second = self.a.of(self.a.cell.output), self.b.of(self.b.cell.output)
         for binding in self.polynomial(first, second, start):
             if _blocks_apart(binding):

@@ -153,19 +153,20 @@ def run(
     parameters: Mapping[str, Value],
     inputs: Mapping[str, list[Value]],
     sizes: Mapping[str, int],
-    settings: Mapping[str, float] | None = None,
+    first: Mapping[str, Value] | None = None,
 ) -> dict[str, list[Value]]:
-    """Every signal's value at every step, from the cell's own initial state. inputs: name -> one value per step."""
-    scope = _Scope(cell, sizes, settings or {}, dict(parameters))
+    """Every signal's value at every step. inputs: name -> one value per step; first: values before the first step in
+    the place of the cell's own."""
+    scope = _Scope(cell, sizes, dict(parameters))
     for equation in cell.derived:
         scope.parameters[equation.target] = scope.value(equation.value)
     rows: dict[str, list[Value]] = {info.name: [] for info in cell.signals}
-    first = {info.name: scope.first(info.name) for info in cell.states}
+    start = {info.name: scope.first(info.name) for info in cell.states} | dict(first or {})
     for t in range(len(next(iter(inputs.values())))):
         scope.now = {name: sequence[t] for name, sequence in inputs.items()}
         scope.past = {
-            (name, delay): rows[name][t - delay] if t >= delay else first[name]
-            for name in first
+            (name, delay): rows[name][t - delay] if t >= delay else start[name]
+            for name in start
             for delay in range(1, cell.signal[name].depth + 1)
         }
         for equation in cell.steps:
@@ -177,12 +178,10 @@ def run(
 
 
 class _Scope:
-    def __init__(
-        self, cell: Cell, sizes: Mapping[str, int], settings: Mapping[str, float], parameters: dict[str, Value]
-    ):
+    def __init__(self, cell: Cell, sizes: Mapping[str, int], parameters: dict[str, Value]):
         self.cell, self.parameters = cell, parameters
         self.sizes = all_sizes(cell, sizes)
-        self.settings = {info.name: float(settings.get(info.name, info.value)) for info in cell.settings}
+        self.settings = {info.name: float(info.value) for info in cell.settings}
         self.now: dict[str, Value] = {}
         self.past: dict[tuple[str, int], Value] = {}
 
