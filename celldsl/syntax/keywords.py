@@ -226,6 +226,14 @@ def _check_bare_functions(tokens: list[Token], vocabulary: Vocabulary, source: S
                 label=f"`{written}(…)` was expected",
                 help=f"write its argument in brackets; a parameter of this name is declared: `param {token.text}: …`",
             )
+        elif token.text == "t" and "t" not in vocabulary.names:
+            problems.error(
+                "bare-time",
+                "`t` is the time, and has no value of its own",
+                source.span(token.start, token.end),
+                label="a name was expected",
+                help="write the time below the line, `h_{t-1}`; a step size is a name of its own: `dt`, `Δ`",
+            )
         elif token.text == "e" and "e" not in vocabulary.names and after is not None and after.text == "^":
             problems.error(
                 "ambiguous-exponential",

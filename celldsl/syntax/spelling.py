@@ -81,6 +81,9 @@ STYLES = _words(
 )
 """Commands that only dress their argument: `\\mathbf{W}` is W."""
 
+UPRIGHT = _words("text textnormal textrm mathrm mbox hbox operatorname operatorname* rm")
+"""Styles that names of several letters are set in."""
+
 NOISE = _words(
     """
     left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm middle quad qquad , ;
@@ -201,6 +204,8 @@ UNSUPPORTED_COMMANDS: dict[str, str] = {
     "equiv": "an equation is written with `=`",
     "approx": "an equation is written with `=`",
     "sim": "an equation is written with `=`; noise is not part of the language yet",
+    "underbrace": "take it away: braces over and under a formula say nothing",
+    "overbrace": "take it away: braces over and under a formula say nothing",
     "mid": "conditions are not part of the language",
     "newcommand": "macros are not read: write their meaning out in the equations",
     "def": "macros are not read: write their meaning out in the equations; a function is `def f(v) = …`",

@@ -6,14 +6,15 @@ for. Strange characters and unknown commands are reported here. Where statements
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import replace
 
 from celldsl.errors import Diagnostics, near
 from celldsl.functions import ALIASES, FUNCTIONS
 from celldsl.source import Source
+from celldsl.syntax.cursor import Cursor, begins_name, command
 from celldsl.syntax.grammar import Token, cut
-from celldsl.syntax.names import Cursor, begins_name, command, read_name, transpose_length
+from celldsl.syntax.letters import describe
+from celldsl.syntax.names import read_name, transpose_length
 from celldsl.syntax.spelling import (
     ACCENT_COMMANDS,
     GREEK_COMMANDS,
@@ -27,6 +28,7 @@ from celldsl.syntax.spelling import (
     SUPERSCRIPTS,
     TRANSPOSES,
     UNSUPPORTED_COMMANDS,
+    UPRIGHT,
 )
 
 _RELATIONS = {"≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">="}
@@ -46,7 +48,7 @@ def read_tokens(source: Source, problems: Diagnostics) -> list[Token]:
         elif token.type == "TIMES" and cursor.peek(1).type == "UNDERSCORE" and token.touches(cursor.peek(1)):
             tokens += _pattern(cursor)
         elif token.type == "COMMAND" and command(token) in STYLES:
-            cursor.take()  # a style around more than a name: its braces group
+            _group_in_style(cursor)
         elif token.type in ("TILDE", "DOLLAR"):
             cursor.take()
         else:
@@ -73,6 +75,23 @@ def _dresses_a_name(cursor: Cursor) -> bool:
         trial.take()
         previous, found = found, trial.peek()
     return found.type == "RBRACE"
+
+
+def _group_in_style(cursor: Cursor) -> None:
+    """`\\mathbf{W x}`: the braces group, and the style is passed over. Text of several words is no formula."""
+    style = cursor.take()
+    if command(style) in UPRIGHT and cursor.peek().type == "LBRACE":
+        cursor.take()
+        cursor.skip_group()
+        cursor.error(
+            "bad-name",
+            f"`{style.text}` holds more than one name",
+            style,
+            cursor.last,
+            label="words in a formula were expected to be one name",
+            help="write names of several words with `_`, `forget_gate`; a comment begins with `#`",
+        )
+        cursor.tokens.insert(cursor.at, Token("WORD", "X", style.start, cursor.last.end))
 
 
 def _pattern(cursor: Cursor) -> list[Token]:
@@ -194,7 +213,6 @@ def _stray(token: Token, source: Source, problems: Diagnostics) -> list[Token]:
     line = source.line_column(token.start)[0]
     if char in "|‖" and any(p.span.line == line and p.span.text == char for p in problems.items):
         return []  # the other half of a pair
-    described = f"{unicodedata.name(char, 'a control character').lower()} (U+{ord(char):04X})"
     shown = f"`{char}`" if char.isprintable() else f"U+{ord(char):04X}"
     if note:
         repair = note
@@ -208,7 +226,7 @@ def _stray(token: Token, source: Source, problems: Diagnostics) -> list[Token]:
         "stray-character",
         f"{shown} does not belong to the language",
         source.span(token.start, token.end),
-        label=described,
+        label=describe(char),
         help=repair,
     )
     if type:
@@ -222,14 +240,13 @@ def _stray(token: Token, source: Source, problems: Diagnostics) -> list[Token]:
 def _checked(cursor: Cursor) -> Token:
     """The token at the cursor, with what is wrong with it by itself reported."""
     token = cursor.take()
-    span = cursor.span(token)
     if token.type in ("OPEN_STRING", "OPEN_DOC"):
         quote = '"""' if token.type == "OPEN_DOC" else '"'
         first = replace(token, end=min(token.end, token.start + len(quote)))
-        cursor.problems.error(
+        cursor.error(
             "unterminated-string",
             "this text is never closed",
-            cursor.span(first),
+            first,
             label=f"no {quote} closes it" + ("" if token.type == "OPEN_DOC" else " on this line"),
             help='texts of several lines stand between `"""` and `"""`'
             if token.type == "OPEN_STRING"
@@ -242,10 +259,10 @@ def _checked(cursor: Cursor) -> Token:
     if token.type == "NUMBER":
         return _number(cursor, token)
     if token.type == "UNDERSCORE":
-        cursor.problems.error(
+        cursor.error(
             "bad-subscript",
             "this `_` belongs to no name",
-            span,
+            token,
             label="a name was expected in front of it",
             help="a subscript stands behind a name: `h_t`, `W_{xi}`",
         )
@@ -265,11 +282,21 @@ def _skip_orphan(cursor: Cursor) -> None:
 
 def _number(cursor: Cursor, token: Token) -> Token:
     after = cursor.peek()
-    if after.type in ("DOT", "UNDERSCORE") and token.touches(after) and cursor.peek(1).type == "NUMBER":
-        cursor.take()
-        last = cursor.take()
-        _bad_number(cursor, replace(token, end=last.end), "not a number", "write it without gaps: `1000`, `0.5`")
-        return replace(token, end=last.end)
+    if after.type in ("DOT", "UNDERSCORE") and token.touches(after):
+        if cursor.peek(1).type == "NUMBER":
+            cursor.take()
+            token = replace(token, end=cursor.take().end)
+            _bad_number(cursor, token, "not a number", "write it without gaps: `1000`, `0.5`")
+            return token
+        if after.type == "DOT" and (begins_name(cursor.peek(1)) or cursor.peek(1).type in ("TIMES", "SLASH", "PLUS")):
+            cursor.take()
+            _bad_number(
+                cursor,
+                replace(token, end=after.end),
+                "digits were expected behind the point",
+                f"write `{token.text}.0`",
+            )
+            return token
     mantissa, _, exponent = token.text.lower().partition("e")
     if len(mantissa) > 40 or len(exponent) > 4 or abs(int(exponent or 0)) > 300:
         _bad_number(cursor, token, "no floating-point number", "numbers have at most 40 digits and lie below 1e300")
@@ -280,7 +307,7 @@ def _number(cursor: Cursor, token: Token) -> Token:
 def _bad_number(cursor: Cursor, token: Token, label: str, repair: str) -> None:
     text = cursor.source.text[token.start : token.end]
     shown = text if len(text) < 30 else text[:24] + "…"
-    cursor.problems.error("bad-number", f"`{shown}` is not a number", cursor.span(token), label=label, help=repair)
+    cursor.error("bad-number", f"`{shown}` is not a number", token, label=label, help=repair)
 
 
 def _bad_sign(cursor: Cursor, token: Token) -> Token:
@@ -295,7 +322,5 @@ def _bad_sign(cursor: Cursor, token: Token) -> Token:
         help = f"an equation gives the whole value: write `h_t = h_{{t-1}} {sign[0]} …` in place of `h {sign} …`"
     else:
         help = "an equation is written with `=`"
-    cursor.problems.error(
-        "bad-sign", f"`{sign}` is not a sign of this language", cursor.span(token), label="`=` was expected", help=help
-    )
+    cursor.error("bad-sign", f"`{sign}` is not a sign of this language", token, label="`=` was expected", help=help)
     return replace(token, type="EQ", text="=")

@@ -118,7 +118,7 @@ class Expressions:
 
     def _power(self, node: tree.Binary) -> str:
         base, exponent = node.left, node.right
-        named = isinstance(base, tree.Name) and base.time is None
+        named = isinstance(base, tree.Name)
         numeric = isinstance(exponent, tree.Number) or (
             isinstance(exponent, tree.Negative) and isinstance(exponent.operand, tree.Number)
         )

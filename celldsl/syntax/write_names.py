@@ -41,8 +41,8 @@ def _ascii(parts: list[str], time: int | None) -> str:
         return word
     if time:
         return f"{word}[t-{time}]"
-    # `W_ix_t` could be W_i x_t, so a matrix's letter with two small ones keeps its time apart.
-    run_together = len(parts) == 2 and len(parts[0]) == 1 and parts[0].isupper() and len(parts[1]) == 2
+    # `W_ix_t` could be W_i x_t, so a matrix's letter with an index keeps its time apart.
+    run_together = len(parts) == 2 and len(parts[0]) == 1 and parts[0].isupper()
     return f"{word}[t]" if run_together else f"{word}_t"
 
 
