@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from celldsl.formulas import plain
 from celldsl.runtime import compare, weights
 from celldsl.runtime.torch_cells import recognise
 from celldsl.symbolic import counts
 from celldsl.symbolic.claims import verify_claims
+from celldsl.syntax import tree
 
 if TYPE_CHECKING:
+    import sympy
+
     from celldsl.api import CompiledCell
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}
@@ -60,11 +64,22 @@ class Report:
 
 def verify(cell: CompiledCell) -> Report:
     """Check everything that can be checked of a compiled cell; what is false is a row, not an error."""
-    rows = [*claim_rows(cell), *size_rows(cell)]
+    rows = [*claim_rows(cell), *guarded("size", size_rows(cell))]
     for dtype in TOLERANCE:
         for case in CASES:
-            rows += against_oracle(cell, case, dtype)
-    return Report(cell.name, (*rows, *script_rows(cell), *torch_rows(cell)))
+            rows += guarded("oracle", against_oracle(cell, case, dtype))
+    rows += guarded("script", script_rows(cell))
+    rows += guarded("torch.nn", torch_rows(cell))
+    return Report(cell.name, tuple(rows))
+
+
+def guarded(check: str, rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows; a module that cannot even be built or run is one more, and a false one."""
+    try:
+        yield from rows
+    except Exception as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        yield Row(check, "the module runs", "a result", type(error).__name__, False, first)
 
 
 # --- claims and sizes ----------------------------------------------------------------------
@@ -72,24 +87,41 @@ def verify(cell: CompiledCell) -> Report:
 
 def claim_rows(cell: CompiledCell) -> Iterator[Row]:
     for result in verify_claims(cell.checked):
-        yield Row("claim", result.text, result.expected, result.found, result.ok, result.detail)
+        yield Row("claim", result.text, plain(result.expected), plain(result.found), result.ok, result.detail)
 
 
 def size_rows(cell: CompiledCell) -> Iterator[Row]:
-    """The formulas of both bias layouts against modules that are built."""
-    formulas = ((False, cell.params), (True, counts.two_bias_count(cell.checked)))
-    for two_biases, formula in formulas:
+    """The formulas of both bias layouts against modules that are built, at sizes of our own and those of the claims."""
+    checked = cell.checked
+    claimed = [dict(claim.at) for claim in checked.claims if isinstance(claim, tree.ClaimCount) and claim.at]
+    claimed = [sizes for sizes in claimed if sizes.keys() == set(checked.free_dims)]
+    ours = [compare.sizes_of(checked, start) for start in (1, 5, 12)]
+    for two_biases, formula in ((False, cell.params), (True, counts.two_bias_count(checked))):
         if two_biases and formula == cell.params:
             continue
-        for start in (1, 5, 12):
-            sizes = compare.sizes_of(cell.checked, start)
+        for sizes in (*ours, *(sizes for place, sizes in enumerate(claimed) if sizes not in claimed[:place])):
             layer = build(cell, sizes, two_biases=two_biases)
-            widths = {info.name: int(info.value) for info in cell.checked.settings if info.is_width} | sizes
-            expected = formula.subs({symbol: widths[symbol.name] for symbol in formula.free_symbols})
+            expected = _number(formula, cell, sizes)
             found = sum(parameter.numel() for parameter in layer.parameters())
-            shown = ", ".join(f"{name}={size}" for name, size in sizes.items())
-            subject = f"{formula} at {shown}" + (", two biases" if two_biases else "")
-            yield Row("size", subject, str(expected), str(found), bool(expected == found))
+            shown = ", ".join(f"{name}={sizes[name]}" for name in checked.free_dims)
+            subject = f"{plain(formula)} at {shown}" + (", two biases" if two_biases else "")
+            detail = "" if expected == found else _odd_parameters(cell, sizes, layer, two_biases)
+            yield Row("size", subject, str(expected), str(found), expected == found, detail)
+
+
+def _number(formula: sympy.Expr, cell: CompiledCell, sizes: Mapping[str, int]) -> int:
+    widths = {info.name: int(info.value) for info in cell.checked.settings if info.is_width} | dict(sizes)
+    return int(formula.subs({symbol: widths[symbol.name] for symbol in formula.free_symbols}))
+
+
+def _odd_parameters(cell: CompiledCell, sizes: Mapping[str, int], layer: Any, two_biases: bool) -> str:
+    """The parameters whose numbers of entries are not what the equations say."""
+    expected = {row.name: _number(row.count, cell, sizes) for row in counts.parameter_table(cell.checked)}
+    if two_biases:
+        expected |= {f"{name}_hh": expected[name] for name in counts.doubled_biases(cell.checked)}
+    found = {name.rpartition(".")[2]: value.numel() for name, value in layer.named_parameters()}
+    odd = [name for name in sorted(expected.keys() | found.keys()) if expected.get(name) != found.get(name)]
+    return ", ".join(f"{name}: {found.get(name, 'none')} for {expected.get(name, 'none')}" for name in odd)
 
 
 # --- the module against other computations of the same -------------------------------------

@@ -23,12 +23,17 @@ def test_shipped_cells_verify(name):
     assert any(check.startswith("nn.") for check in checks) == (name != "lstm3")
 
 
-def test_a_false_claim_is_found():
-    report = verify.verify(celldsl.compile("cell A extends LSTM { claim params = 4 (m n + n^2) + 3 n }"))
-    assert not report.ok
-    wrong = [row for row in report.rows if not row.ok]
-    assert {row.check for row in wrong} == {"claim"}
-    assert "n" in wrong[0].detail
+@pytest.mark.parametrize("claim", ["flops = 8 m n", "0 < c_t < 1", "equals LSTM when f_t = i_t"])
+def test_a_false_claim_is_found(claim):
+    rows = list(verify.claim_rows(celldsl.compile(f"cell A extends LSTM {{ claim {claim} }}")))
+    assert [row.ok for row in rows] == [False]
+    assert rows[0].detail
+    assert not verify.Report("A", tuple(rows)).ok
+
+
+def test_a_count_claimed_wrongly_is_refused_at_once():
+    with pytest.raises(celldsl.SpecError, match="the claim is false"):
+        celldsl.compile("cell A extends LSTM { claim params = 4 (m n + n^2) + 3 n }")
 
 
 def test_the_report_is_data():
@@ -39,11 +44,30 @@ def test_the_report_is_data():
     assert {"check", "subject", "expected", "found", "ok", "detail"} == data["rows"][0].keys()
 
 
-def test_a_module_that_computes_something_else_is_found(monkeypatch):
+def tampered(monkeypatch, old, new):
+    """The LSTM with its emitted text changed."""
     cell = celldsl.compile("lstm")
-    wrong = cell.source().replace("torch.tanh(c)", "torch.sigmoid(c)")
-    assert wrong != cell.source()
-    monkeypatch.setattr(type(cell), "source", lambda self, target="torch": wrong)
-    report = verify.verify(celldsl.compile("lstm"))
-    assert not report.ok
+    right = cell.source()
+    assert old in right
+    monkeypatch.setattr(type(cell), "source", lambda self, target="torch": right.replace(old, new))
+    return cell
+
+
+def test_a_module_that_computes_something_else_is_found(monkeypatch):
+    report = verify.verify(tampered(monkeypatch, "torch.tanh(c_t)", "torch.sigmoid(c_t)"))
     assert {row.check for row in report.rows if not row.ok} == {"oracle", "nn.LSTM()"}
+
+
+def test_a_parameter_too_many_is_found_and_named(monkeypatch):
+    cell = tampered(monkeypatch, "self.b_i = parameter(n)", "self.b_i = parameter(n)\n        self.q = parameter(n)")
+    rows = list(verify.size_rows(cell))
+    assert len(rows) == 12
+    assert not any(row.ok for row in rows)
+    assert rows[0].detail == "q: 1 for none"
+
+
+def test_a_module_that_does_not_run_is_a_row(monkeypatch):
+    cell = tampered(monkeypatch, "torch.tanh(c_t)", "torch.tangent(c_t)")
+    rows = list(verify.guarded("script", verify.script_rows(cell)))
+    assert [row.ok for row in rows] == [False]
+    assert "tangent" in rows[0].detail
