@@ -17,9 +17,9 @@ WRONG = """cell Wrong {
   y_t = sgmoid(V h_t)
 }
 """
-FALSE = """cell False {
+FALSE = """cell Liar {
   h_t = tanh(W x_t + U h_{t-1} + b)
-  claim params = m n + n^2
+  claim 0 < h_t < 1
 }
 """
 
@@ -95,11 +95,11 @@ def test_check_json(capsys):
 
 def test_check_reads_standard_input(capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(FALSE))
-    assert told(capsys, "check", "-").startswith("-: False is well formed")
+    assert told(capsys, "check", "-").startswith("-: Liar is well formed")
 
 
 def test_check_says_what_it_was_given(capsys):
-    for given, expected in (("missing.cell", "no file missing.cell"), (".", "folder")):
+    for given, expected in (("missing.cell", "no file missing.cell"), ("./", "folder")):
         assert main(["check", given]) == 1
         assert expected in capsys.readouterr().err
 
@@ -186,12 +186,11 @@ def test_verify(capsys):
 
 
 def test_verify_tells_what_is_false(capsys):
-    path = spec(FALSE)
-    assert "1 of" in told(capsys, "verify", path, code=1)
-    report = json.loads(told(capsys, "verify", path, "--json", code=1))
+    report = json.loads(told(capsys, "verify", spec(FALSE), "--json", code=1))
     assert report["ok"] is False
     (row,) = [row for row in report["cells"][0]["rows"] if not row["ok"]]
     assert row["check"] == "claim"
+    assert row["found"] != row["expected"]
 
 
 def test_train_and_resume(capsys, empty_folder):
