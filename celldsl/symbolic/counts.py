@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import sympy
 
 from celldsl.check import cell as checked
-from celldsl.check.cell import Cell, Expr, ParameterInfo
+from celldsl.check.cell import Cell, Expr
 from celldsl.functions import FUNCTIONS
-from celldsl.symbolic.algebra import size_of, width_value
+from celldsl.symbolic.algebra import size_of
 from celldsl.symbolic.dependence import Dependence, find_dependence
 
 
@@ -31,35 +31,18 @@ class ParameterRow:
 
 def parameter_table(cell: Cell) -> tuple[ParameterRow, ...]:
     """What each parameter contributes, in the author's order."""
-    return tuple(ParameterRow(info.name, str(info.shape), stored(info, cell)) for info in cell.parameters)
+    return tuple(ParameterRow(info.name, str(info.shape), size_of(info.shape, cell)) for info in cell.parameters)
 
 
 def parameter_count(cell: Cell) -> sympy.Expr:
     """The number of trained parameters, one bias per gate."""
-    return sympy.expand(sympy.Add(*(stored(info, cell) for info in cell.parameters)))
+    return sympy.expand(sympy.Add(*(size_of(info.shape, cell) for info in cell.parameters)))
 
 
 def two_bias_count(cell: Cell) -> sympy.Expr:
     """The number in the layout of torch.nn, where a bias in a sum with an input and a state product is there twice."""
     extra = (size_of(cell.parameter[name].shape, cell) for name in doubled_biases(cell))
     return sympy.expand(parameter_count(cell) + sympy.Add(*extra))
-
-
-def stored(info: ParameterInfo, cell: Cell) -> sympy.Expr:
-    """The trained numbers behind one parameter; structured matrices store fewer than their entries."""
-    if info.structure is None:
-        return size_of(info.shape, cell)
-    kind, arguments = info.structure
-    rows, columns = (width_value(dim, cell) for dim in info.shape.dims)
-    if kind == "diagonal":
-        return rows
-    if kind == "symmetric":
-        return sympy.expand(rows * (rows + 1) / 2)
-    if kind == "blocks":
-        return rows * columns / width_value(arguments[0], cell)
-    if kind == "lowrank":
-        return sympy.expand(width_value(arguments[0], cell) * (rows + columns))
-    return rows * columns
 
 
 def doubled_biases(cell: Cell) -> tuple[str, ...]:

@@ -1,104 +1,45 @@
-"""The shipped cells and some odd ones, built by hand."""
+"""The shipped cells, and odd ones built by hand."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tests.symbolic.hand import call, cell, concat, identity, sigmoid, tanh
-
-GATES = {f"{p}_{g}": s for g in "ifoc" for p, s in (("U", "n n"), ("W", "n m"), ("b", "n"))}
-
-
-def lstm(
-    gates=lambda N, g: getattr(N, f"U_{g}") @ N.h_1 + getattr(N, f"W_{g}") @ N.x + getattr(N, f"b_{g}"),
-    name="LSTM",
-    **rest,
-):
-    def equations(N):
-        return {
-            "i": sigmoid(gates(N, "i")),
-            "f": sigmoid(gates(N, "f")),
-            "o": sigmoid(gates(N, "o")),
-            "c": N.f * N.c_1 + N.i * tanh(N.U_c @ N.h_1 + N.W_c @ N.x + N.b_c),
-            "h": N.o * tanh(N.c),
-        }
-
-    signals = {"x": "m", "i": "n", "f": "n", "o": "n", "c": "n", "h": "n"}
-    built = cell(name, "h", signals, GATES, equations, **rest)
-    used = {node.name for e in built.equations for node in e.value.walk() if type(node).__name__ == "Parameter"}
-    return replace(built, parameters=tuple(p for p in built.parameters if p.name in used))
-
-
-def lstm1():
-    return lstm(lambda N, g: getattr(N, f"U_{g}") @ N.h_1 + getattr(N, f"b_{g}"), "LSTM1")
-
-
-def lstm2():
-    return lstm(lambda N, g: getattr(N, f"U_{g}") @ N.h_1, "LSTM2")
-
-
-def lstm3():
-    return lstm(lambda N, g: getattr(N, f"b_{g}"), "LSTM3")
-
-
-def ulstm(operand=None, **rest):
-    parameters = {f"{p}_{g}": s for g in "iozf" for p, s in (("W", "n m"), ("U", "n n"), ("b", "n"))}
-    parameters |= {"W_u": "n m", "M": "n n", "b_u": "n"}
-
-    def equations(N):
-        def gate(g):
-            return sigmoid(getattr(N, f"W_{g}") @ N.x + getattr(N, f"U_{g}") @ N.h_1 + getattr(N, f"b_{g}"))
-
-        return {g: gate(g) for g in "iozf"} | {
-            "u": tanh(N.W_u @ N.x + N.M @ (operand(N) if operand else N.z * tanh(N.c_1)) + N.b_u),
-            "c": N.i * N.u + N.f * N.c_1,
-            "h": N.o * tanh(N.c),
-        }
-
-    signals = {"x": "m", "i": "n", "o": "n", "z": "n", "f": "n", "u": "n", "c": "n", "h": "n"}
-    return cell("ULSTM", "h", signals, parameters, equations, **rest)
-
-
-def gru():
-    parameters = {f"{p}_{g}": s for g in "rzh" for p, s in (("W", "n m"), ("U", "n n"), ("b", "n"))}
-
-    def equations(N):
-        return {
-            "r": sigmoid(N.W_r @ N.x + N.U_r @ N.h_1 + N.b_r),
-            "z": sigmoid(N.W_z @ N.x + N.U_z @ N.h_1 + N.b_z),
-            "h": N.z * N.h_1 + (1 - N.z) * N.h_tilde,
-            "h_tilde": tanh(N.W_h @ N.x + N.U_h @ (N.r * N.h_1) + N.b_h),
-        }
-
-    return cell("GRU", "h", {"x": "m", "r": "n", "z": "n", "h": "n", "h_tilde": "n"}, parameters, equations)
-
-
-def gru_reset_after():
-    parameters = {f"{p}_{g}": s for g in "rzh" for p, s in (("W", "n m"), ("U", "n n"), ("b", "n"))} | {"d_h": "n"}
-
-    def equations(N):
-        return {
-            "r": sigmoid(N.W_r @ N.x + N.U_r @ N.h_1 + N.b_r),
-            "z": sigmoid(N.W_z @ N.x + N.U_z @ N.h_1 + N.b_z),
-            "h": N.z * N.h_1 + (1 - N.z) * N.h_tilde,
-            "h_tilde": tanh(N.W_h @ N.x + N.b_h + N.r * (N.U_h @ N.h_1 + N.d_h)),
-        }
-
-    return cell("GRU_reset_after", "h", {"x": "m", "r": "n", "z": "n", "h": "n", "h_tilde": "n"}, parameters, equations)
+from tests.symbolic.specs import ALL, shipped
 
 
 def rnn():
-    return cell(
-        "RNN",
-        "h",
-        {"x": "m", "h": "n"},
-        {"W": "n m", "U": "n n", "b": "n"},
-        lambda N: {"h": tanh(N.W @ N.x + N.U @ N.h_1 + N.b)},
-    )
+    return shipped("rnn")
 
 
-def shipped():
-    return [rnn(), lstm(), lstm1(), lstm2(), lstm3(), gru(), gru_reset_after(), ulstm()]
+def lstm():
+    return shipped("lstm")
+
+
+def lstm1():
+    return shipped("lstm1")
+
+
+def lstm2():
+    return shipped("lstm2")
+
+
+def lstm3():
+    return shipped("lstm3")
+
+
+def ulstm():
+    return shipped("ulstm")
+
+
+def gru():
+    return shipped("gru")
+
+
+def gru_reset_after():
+    return shipped("gru_reset_after")
+
+
+def all_shipped():
+    return [shipped(name) for name in ALL]
 
 
 # --- odd ones ------------------------------------------------------------------------------

@@ -188,14 +188,14 @@ def test_coefficients_equal_numbers(name):
     values = {}
     for symbol, meaning in form.meaning.items():
         if isinstance(meaning, checked.Parameter) and meaning.shape.rank < 2:
-            values[symbol] = torch.tensor(parameters[meaning.name]).double()
+            values[symbol] = torch.tensor(parameters[meaning.name], dtype=torch.float64)
         elif isinstance(meaning, checked.Signal):
             source = zero[meaning.name][0] if meaning.delay == 0 else others[meaning.name]
-            values[symbol] = torch.tensor(source).double()
-    matrices = {k: torch.tensor(v).double() for k, v in parameters.items()}
+            values[symbol] = torch.tensor(source, dtype=torch.float64)
+    matrices = {k: torch.tensor(v, dtype=torch.float64) for k, v in parameters.items()}
     for atom in form.atoms:
         if isinstance(atom, Product) and atom.operand_value.free_symbols <= values.keys():
             values[atom.symbol] = matrix_of(atom.matrix, matrices) @ value_of(atom.operand_value, values)
     a, b = (value_of(e, values).expand(3) for e in (found.coefficients[state, state], found.offsets[state]))
-    torch.testing.assert_close(b, torch.tensor(zero[state][0]).double())
-    torch.testing.assert_close(a + b, torch.tensor(one[state][0]).double())
+    torch.testing.assert_close(b, torch.tensor(zero[state][0], dtype=torch.float64))
+    torch.testing.assert_close(a + b, torch.tensor(one[state][0], dtype=torch.float64))
