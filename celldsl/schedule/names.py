@@ -10,7 +10,7 @@ class Names:
     """Gives out names that nothing else in the cell has."""
 
     def __init__(self, cell: Cell):
-        self.taken = {info.name for info in (*cell.signals, *cell.parameters, *cell.settings, *cell.dims)}
+        self.taken = {*cell.signal, *cell.parameter, *cell.setting, *(dim.name for dim in cell.dims)}
         self.taken.update(equation.target for equation in cell.derived)
 
     def candidate(self, base: str, suffix: str = "") -> str:

@@ -163,9 +163,9 @@ class _Planner:
                 kinds = {self.times.kind(p.right) for p in map(_product, node.terms) if p is not None}
                 if {Kind.FREE, Kind.STATE} <= kinds:
                     for term in node.terms:
-                        if isinstance(term, Parameter) and term.name in self.cell.parameter:
-                            if self.cell.parameter[term.name].bias:
-                                found[term.name] = None
+                        info = self.cell.parameter.get(term.name) if isinstance(term, Parameter) else None
+                        if info is not None and info.bias:
+                            found[info.name] = None
         return tuple(found)
 
     # --- temporaries -----------------------------------------------------------------------
@@ -199,13 +199,15 @@ class _Planner:
             return expr.rebuild((self.matrix(expr.children[0]),))
         return self.static(expr)
 
-    def free(self, expr: Expr, hint: str) -> Expr:
+    def free(self, expr: Expr, of: str) -> Expr:
         """An expression that reads no state, in the loop: its own step's part of a sequence made before."""
         if isinstance(expr, Signal):
             self.sliced[expr] = None
             return expr
         if expr not in self.requests:
-            self.requests[expr] = self.temporary(expr.shape, Kind.FREE, hint)
+            product = next((node for node in expr.walk() if isinstance(node, Product)), None)
+            base = product_name(product.left, product.right) if product is not None else "v"
+            self.requests[expr] = self.temporary(expr.shape, Kind.FREE, join(base, of, "_"))
         self.sliced[self.requests[expr]] = None
         return self.requests[expr]
 
@@ -217,7 +219,7 @@ class _Planner:
         operands = [p.right for p in map(_product, rows[0].free) if p is not None]
         if len(operands) == 1:
             matrices = [p.left for row in rows for p in map(_product, row.free) if p is not None]
-            base = join(letter(matrices[0]), stem(operands[0]), "")
+            base = product_name(matrices[0], operands[0])
         else:
             base = join("v", stem(operand) if len(rows) > 1 else rows[0].of, "_")
         reference = self.temporary(Shape((height,)), Kind.FREE, base, rows[0].of)
@@ -229,6 +231,11 @@ class _Planner:
         """Matrices or vectors one above the other, made once; a single one is itself."""
         if len(parts) == 1 and parts[0] is not None:
             return parts[0]
+        # Zeros beside zeros are one part.
+        for at in range(len(parts) - 1, 0, -1):
+            if parts[at] is None and parts[at - 1] is None:
+                widths = [*widths[: at - 1], widths[at - 1] + widths[at], *widths[at + 1 :]]
+                parts = parts[:at] + parts[at + 1 :]
         total = Width()
         for width in widths:
             total = total + width
@@ -341,7 +348,7 @@ class _Part:
     def rewrite(self, expr: Expr) -> Expr:
         if not self.here(expr):
             if self.planner.kind(expr) == Kind.FREE:
-                return self.planner.free(expr, join(stem(expr) or "v", "", ""))
+                return self.planner.free(expr, self.of)
             return self.planner.static(expr)
         if isinstance(expr, Add):
             return self.rewrite_sum(expr)
@@ -377,7 +384,8 @@ class _Part:
             found = self.product(term)
             if row is not None and not seen_home and found is not None and self.is_home(row, term, found):
                 seen_home = True
-                assert block is not None and block.result is not None
+                assert block is not None
+                assert block.result is not None
                 terms.append(block.result)
                 continue
             terms.append(self.rewrite(term))
@@ -387,7 +395,7 @@ class _Part:
         shape = next((term.shape for term in terms if term.shape.rank), terms[0].shape)
         combined = Add(shape, terms=tuple(terms))
         if self.planner.kind(combined) == Kind.FREE:
-            return self.planner.free(combined, join("v", self.of, "_"))
+            return self.planner.free(combined, self.of)
         return self.planner.static(combined)
 
     def is_home(self, row: _Row, term: Expr, found: Product) -> bool:
@@ -422,10 +430,7 @@ class _Part:
 
     def block_name(self, block: _Block) -> str:
         row = block.rows[0]
-        is_sum = any(home is row for home, _ in self.homes.values())
-        if is_sum:
-            return join("a", row.of, "_")
-        return self.planner.names.candidate(join(letter(row.matrix), stem(row.operand), ""), row.of)
+        return join("a" if self.name == "step" else product_name(row.matrix, row.operand), row.of, "_")
 
     def addend(self, pile: _Pile, name: str) -> Expr | None:
         """What the stacked product adds by itself: hoisted terms if every row has some, else constant ones."""
@@ -449,8 +454,9 @@ class _Part:
                 continue
             total = row.static[0] if len(row.static) == 1 else Add(row.shape, terms=row.static)
             parts.append(self.planner.static(total))
-        base = stem_of_all([part for part in parts if part is not None]) or "b"
-        return self.planner.stacked(parts, [row.shape.dims[0] for row in rows], base)
+        real = [part for part in parts if part is not None]
+        base = self.planner.names.candidate(stem_of_all(real) if len(real) > 1 else "b", stem(rows[0].operand))
+        return self.planner.stacked(parts, [row.shape.dims[0] for row in rows], base or "b")
 
 
 class _Before(_Part):
@@ -475,6 +481,7 @@ class _Before(_Part):
                     self.collect(self.sum_of(row), row.of, shared)
         for expr, reference in planner.requests.items():
             self.collect(expr, reference.name, shared)
+            self.name_after(expr, reference)
 
         for equation, value in values:
             self.of = equation.target
@@ -487,8 +494,21 @@ class _Before(_Part):
                 self.finish_mixed(reference, rows)
         for expr, reference in planner.requests.items():
             self.of = reference.name
-            self.out.append(Compute(reference, self.rewrite(expr)))
+            value = self.rewrite(expr)
+            if value != reference:
+                self.out.append(Compute(reference, value))
         return self.out
+
+    def name_after(self, expr: Expr, reference: Reference) -> None:
+        """Let the product have the request's name, where it is all there is."""
+        if isinstance(expr, Add):
+            row, block = self.homes.get(expr, (None, None))
+            whole = row is not None and len(expr.terms) == 1 + len(row.static) and _has_vector(row.static)
+        else:
+            block = self.plain.get((expr.left, expr.right)) if isinstance(expr, Product) else None
+            whole = block is not None
+        if whole and block is not None and block.result is None:
+            block.result = reference
 
     def sum_of(self, row: _Row) -> Expr:
         terms = (*row.free, *row.static)
@@ -551,9 +571,9 @@ def stem_of_all(matrices: list[Expr]) -> str:
     return common.rstrip("_") if len(names) > 1 else common
 
 
-def letter(matrix: Expr) -> str:
-    """The letter of a matrix, small: w for W_i."""
-    return stem(matrix).split("_")[0].lower()
+def product_name(matrix: Expr, operand: Expr) -> str:
+    """A name for products of one kind: wx for W_i x_t and W_f x_t."""
+    return stem(matrix).split("_")[0].lower() + stem(operand)
 
 
 def _product(expr: Expr) -> Product | None:

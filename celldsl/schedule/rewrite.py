@@ -15,7 +15,8 @@ def split_columns(expr: Expr, kind: Callable[[Expr], Kind]) -> Expr:
     if children != expr.children:
         expr = expr.rebuild(children)
     if isinstance(expr, Product) and isinstance(expr.right, Concat) and kind(expr.left) <= Kind.STATIC:
-        if len({kind(part) for part in expr.right.parts}) > 1 and all(part.shape.rank for part in expr.right.parts):
+        parts = expr.right.parts
+        if len({kind(part) for part in parts}) > 1 and all(part.shape.rank for part in parts):
             return _by_columns(expr, expr.right)
     if isinstance(expr, Add):
         return Add(expr.shape, terms=tuple(_terms(expr)), span=expr.span)

@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
-from celldsl.check.cell import Expr, Signal
-from celldsl.schedule.schedule import Compute, Delay, Derive, Multiply, Schedule, Stack, Statement
-from celldsl.symbolic.text import show
+from celldsl.check.cell import Expr, Parameter, Signal
+from celldsl.schedule.schedule import (
+    Columns,
+    Compute,
+    Delay,
+    Derive,
+    Multiply,
+    Reference,
+    Schedule,
+    Stack,
+    Statement,
+)
+from celldsl.symbolic import text
+
+
+def show(expr: Expr) -> str:
+    """An expression of a schedule as one line of text."""
+
+    def name(node: Expr) -> Expr | None:
+        if isinstance(node, Reference):
+            return Parameter(node.shape, name=node.name)
+        if isinstance(node, Columns):
+            end = node.start + node.shape.dims[1]
+            return Parameter(node.shape, name=f"{show(node.operand)}[:, {node.start}:{end}]".replace(" ", ""))
+        return None
+
+    return text.show(expr.transform(name))
 
 
 def table(schedule: Schedule) -> str:
@@ -15,17 +39,17 @@ def table(schedule: Schedule) -> str:
             rows.append(("stack", *_row(statement)))
     rows += [("once", *_row(s)) for s in schedule.once if not isinstance(s, Stack)]
     for part, statements in (("before", schedule.before), ("step", schedule.step), ("after", schedule.after)):
-        rows += [(part, *_row(statement)) for statement in statements]
-    left = max((len(text) for _, text, _ in rows), default=0)
+        rows += [(part, *_row(statement, part)) for statement in statements]
+    left = max((len(row) for _, row, _ in rows), default=0)
     left = min(left, 72)
     lines, last = [], ""
-    for part, text, remark in rows:
-        lines.append(f"{part if part != last else '':<8} {text:<{left}}  {remark}".rstrip())
+    for part, row, remark in rows:
+        lines.append(f"{part if part != last else '':<8} {row:<{left}}  {remark}".rstrip())
         last = part
     return "\n".join(lines)
 
 
-def _row(statement: Statement) -> tuple[str, str]:
+def _row(statement: Statement, part: str = "once") -> tuple[str, str]:
     if isinstance(statement, Stack):
         parts = "; ".join("0" if part is None else show(part) for part in statement.parts)
         return f"{statement.target.name} = [{parts}]", str(statement.target.shape)
@@ -33,7 +57,10 @@ def _row(statement: Statement) -> tuple[str, str]:
         product = f"{show(statement.matrix)} {_factor(statement.operand)}"
         if statement.addend is not None:
             product += f" + {show(statement.addend)}"
-        return f"{', '.join(r.name for r in statement.into)} = {product}", "one product"
+        return (
+            f"{', '.join(r.name for r in statement.into)} = {product}",
+            "one product" if part == "step" else "all steps in one product",
+        )
     if isinstance(statement, Delay):
         name, delay = statement.signal.name, statement.delay
         return f"{show(Signal(statement.signal.shape, name, delay))} = {name}_t, {delay} late", ""
@@ -45,5 +72,5 @@ def _row(statement: Statement) -> tuple[str, str]:
 
 
 def _factor(operand: Expr) -> str:
-    text = show(operand)
-    return f"({text})" if " " in text else text
+    shown = show(operand)
+    return f"({shown})" if " " in shown else shown

@@ -66,7 +66,8 @@ class Times:
 
     def _settled(self, equations: list[Equation], known: set[str]) -> list[Equation]:
         """The equations that read only known signals or each other without a circle, in such an order."""
-        known, found, waiting = set(known), [], list(equations)
+        known, waiting = set(known), list(equations)
+        found: list[Equation] = []
         while True:
             ready = [e for e in waiting if self._reads(e) <= known]
             if not ready:

@@ -124,14 +124,15 @@ class Constructor:
         return [*result, "self.two_biases = two_biases"]
 
     def _widths(self) -> list[Width]:
-        shapes = [info.shape for info in (*self.cell.parameters, *self.cell.signals)]
+        shapes = [info.shape for info in self.cell.parameters] + [info.shape for info in self.cell.signals]
         return list(dict.fromkeys(dim for shape in shapes for dim in shape.dims))
 
     def _fixed(self, argument: str, width: Width, signal: str) -> list[str]:
         wanted = self.width(width)
         return [
             f"if {argument} != {wanted}:",
-            f'    raise ValueError(f"{self.layer}: the equations make {signal}_t {{{wanted}}} wide, got {{{argument}=}}")',
+            f'    wide = f"the equations make {signal}_t {{{wanted}}} wide"',
+            f'    raise ValueError(f"{self.layer}: {{wide}}, got {{{argument}=}}")',
         ]
 
     def _divisible(self, width: Width, name: str) -> list[str]:

@@ -1,7 +1,6 @@
 """How torch spells the functions of the language, one row each.
 
-`{0}`, `{1}` … are the arguments, `{n}` the width of the first. A spelling with a `.` behind an argument, or an operator,
-gets its argument in brackets where it needs them.
+`{0}`, `{1}` … are the arguments, `{n}` the width of the first.
 """
 
 from __future__ import annotations

@@ -40,11 +40,11 @@ def _broken(code: str, room: int) -> list[str]:
 def _outer_bracket(value: str) -> tuple[int, int] | None:
     depth, start = 0, 0
     for at, char in enumerate(value):
-        if char in "([":
+        if char in "([{":
             if depth == 0:
                 start = at
             depth += 1
-        elif char in ")]":
+        elif char in ")]}":
             depth -= 1
             if depth == 0 and at > start + 1:
                 return start, at
@@ -55,9 +55,9 @@ def _split(text: str, separators: tuple[str, ...]) -> list[str]:
     """The parts between separators outside all brackets; an operator stays with the part behind it."""
     parts, depth, begin, at = [], 0, 0, 0
     while at < len(text):
-        if text[at] in "([":
+        if text[at] in "([{":
             depth += 1
-        elif text[at] in ")]":
+        elif text[at] in ")]}":
             depth -= 1
         found = next((s for s in separators if depth == 0 and text.startswith(s, at)), None)
         if found:

@@ -32,9 +32,7 @@ def module(schedule: Schedule) -> str:
         undefined=StrictUndefined,
     )
     view = View(schedule)
-    classes = environment.get_template("cell.jinja").render(v=view) + environment.get_template("layer.jinja").render(
-        v=view
-    )
+    classes = "".join(environment.get_template(name).render(v=view) for name in ("cell.jinja", "layer.jinja"))
     return environment.get_template("module.jinja").render(v=view, classes=classes, uses_math="math." in classes)
 
 
@@ -131,10 +129,9 @@ class View:
     @cached_property
     def layer_inputs(self) -> list[str]:
         """The inputs as arguments of the layer: the first is `input`, the others have their own names."""
-        taken = "self input state record batched T B flat last signals output name value order back sizes batch_sizes"
-        scope = identifiers.variables(
-            *taken.split(), *["outputs", "k", "step", "reverse", "first", "found", "signal", "values", "layout", "m"]
-        )
+        taken = """self input state record batched T B m flat last signals output name value order back sizes
+            batch_sizes outputs k step reverse first found signal values layout"""
+        scope = identifiers.variables(*taken.split())
         scope.taken.update(f"all_{name}" for name in self.state_names)
         return ["input", *(scope.new(info.name) for info in self.cell.inputs[1:])]
 
@@ -202,7 +199,8 @@ class View:
         names = list(self.schedule.doubled)
         if not names:
             return "two_biases: no bias of this cell stands beside two products, so it changes nothing."
-        return f"two_biases: a second bias as torch.nn has it, {names[0]}_hh beside {names[0]}{' and so on' if names[1:] else ''}."
+        rest = " and so on" if names[1:] else ""
+        return f"two_biases: a second bias as torch.nn has it, {names[0]}_hh beside {names[0]}{rest}."
 
     @property
     def sizes_doc(self) -> list[str]:

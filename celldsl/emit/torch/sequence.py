@@ -24,7 +24,7 @@ from celldsl.schedule.schedule import (
     Stack,
     Statement,
 )
-from celldsl.symbolic.text import show
+from celldsl.schedule.table import show
 from celldsl.syntax.write import write
 
 
@@ -83,7 +83,11 @@ class Writer:
 
     def body(self) -> Body:
         once = self._doubled_aliases()
+        explained = False
         for statement in self.schedule.once:
+            if isinstance(statement, Stack) and not explained:
+                once.append("# What meets one operand stands in one matrix, so that one product serves all.")
+                explained = True
             once += self._statement(statement)
         before = [line for statement in self.schedule.before for line in self._statement(statement)]
         loop = self._loop() if self.schedule.step else None
@@ -91,11 +95,6 @@ class Writer:
         for statement in self.schedule.after:
             after += self._statement(statement)
         records, output = self._records(), self._whole(self.cell.output)
-        if any(isinstance(s, Stack) for s in self.schedule.once):
-            once = [
-                "# Matrices with one operand stand one above the other, so that one product serves them all.",
-                *once,
-            ]
         return Body(
             arguments=self.inputs,
             state=[self.previous(info, delay) for info, delay in carried(self.schedule)],
@@ -249,7 +248,7 @@ class Writer:
         if statement.addend is not None:
             words.append(self.seq.text(statement.addend))
         return [
-            f"# The products with {show(statement.operand)}, all steps at once.",
+            f"# The {_products(statement)} with {show(statement.operand)}, all steps at once.",
             *self._into(statement, f"F.linear({', '.join(words)})", "N"),
         ]
 
@@ -362,7 +361,7 @@ class Writer:
             product = f"torch.mm({operand}, {matrix})"
         else:
             product = f"torch.addmm({self.step.text(statement.addend)}, {operand}, {matrix})"
-        return [f"# The products with {show(statement.operand)}.", *self._into(statement, product, "B")]
+        return [f"# The {_products(statement)} with {show(statement.operand)}.", *self._into(statement, product, "B")]
 
     def _turned(self, matrix: Expr) -> str:
         """The transpose of a matrix, bound before the loop: rows of the batch stand on its left."""
@@ -400,6 +399,10 @@ class Writer:
             for equation in self.cell.equations
             if not equation.timeless and (equation.target in kept or equation.target not in self.in_loop)
         ]
+
+
+def _products(statement: Multiply) -> str:
+    return "product" if isinstance(statement.matrix, Parameter) else "products"
 
 
 def carried(schedule: Schedule) -> list[tuple[SignalInfo, int]]:
