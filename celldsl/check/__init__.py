@@ -38,8 +38,7 @@ def check(definition: tree.CellDef, find: Find = lambda name: None, known: Known
     Raises SpecError with every error of the definition; warnings are in `Cell.warnings`.
     """
     found = Diagnostics()
-    parent = _parent(definition, find, known, found)
-    cell = _check(definition, parent, found)
+    cell = _check(definition, _parent(definition, find, known, found), found)
     if cell is not None:
         cell = check_claims(cell, find, known, found)
     found.raise_errors()
@@ -51,7 +50,16 @@ def _check(definition: tree.CellDef, parent: tree.CellDef | None, found: Diagnos
     """All passes but the claims over one definition; None after an error."""
     if definition.parent is not None and parent is None:
         return None  # nearly every name would be unknown: the missing parent is the mistake
-    return finish(definition, extend(definition, parent, found), found)
+    try:
+        return finish(definition, extend(definition, parent, found), found)
+    except RecursionError:
+        found.error(
+            "too-large",
+            f"the cell `{definition.name}` nests its expressions too deeply",
+            definition.name_span,
+            help="give parts of the longest expression equations of their own",
+        )
+        return None
 
 
 def check_file(file: tree.File, find: Find = lambda name: None, known: Known = lambda: ()) -> tuple[Cell, ...]:

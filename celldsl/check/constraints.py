@@ -6,6 +6,9 @@ to or multiplied with a vector is a vector; a parameter still open is a vector; 
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
+
 from celldsl.check.explain import RANKS, Explainer
 from celldsl.check.terms import Broadcast, Constraint, Define, Join, MatrixProduct, OneShape, Term
 from celldsl.check.unify import ShapeVar, Solver
@@ -17,35 +20,41 @@ class Solution:
     def __init__(self, solver: Solver, explain: Explainer):
         self.solver = solver
         self.explain = explain
+        self._waiting: dict[int, Constraint] = {}
+        """Constraints that may still say something, in the order of the equations, by their identity."""
+        self._watching: dict[int, list[Constraint]] = {}
+        """The constraints that a shape takes part in, by the shape's identity."""
 
     def run(self, constraints: list[Constraint], parameters: list[ShapeVar], signals: list[ShapeVar]) -> None:
+        for each in constraints:
+            for var in _vars(each):
+                self._watching.setdefault(id(var), []).append(each)
         # Equations without a time first: a derived scalar must be known as one before it meets a vector.
-        waiting = self._settle([each for each in constraints if not _is_timed(each)])
-        waiting = self._settle([*waiting, *(each for each in constraints if _is_timed(each))])
-        while waiting and self._default(waiting, parameters, signals):
-            waiting = self._settle(waiting)
-        for var in parameters:
-            if var.rank is None and not var.bad:
-                var.rank, var.dims = 1, (self.solver.unknown(),)
-        for var in signals:
-            if var.rank is None and not var.bad:
-                var.rank = 0
+        for timed in (False, True):
+            added = [each for each in constraints if _is_timed(each) == timed]
+            self._waiting.update((id(each), each) for each in added)
+            self._settle(added)
+        while changed := self._default(list(self._waiting.values()), parameters, signals):
+            self._settle(self._watching.get(id(changed), []))
 
-    def _settle(self, constraints: list[Constraint]) -> list[Constraint]:
-        """Solve what can be solved; the constraints that wait for a rank."""
-        waiting = constraints
-        while True:
-            before = self._known(waiting)
-            waiting = [each for each in waiting if not self._step(each)]
-            if self._known(waiting) == before:
-                return waiting
+    def _settle(self, constraints: Iterable[Constraint]) -> None:
+        """Look at constraints, and again at those whose shapes have become known by that."""
+        agenda = deque(constraints)
+        while agenda:
+            each = agenda.popleft()
+            if id(each) not in self._waiting:
+                continue
+            open_vars = [var for var in _vars(each) if not _is_known(var)]
+            if self._step(each):
+                del self._waiting[id(each)]
+            for var in open_vars:
+                if _is_known(var):
+                    agenda.extend(self._watching[id(var)])
 
-    def _known(self, constraints: list[Constraint]) -> tuple[int, int]:
-        ranks = sum(var.rank is not None or var.bad for each in constraints for var in _vars(each))
-        return len(constraints), ranks
-
-    def _default(self, waiting: list[Constraint], parameters: list[ShapeVar], signals: list[ShapeVar]) -> bool:
-        """Apply the first default that applies."""
+    def _default(
+        self, waiting: list[Constraint], parameters: list[ShapeVar], signals: list[ShapeVar]
+    ) -> ShapeVar | None:
+        """Apply the first default that applies; the shape that it made known."""
         give = self.solver.give_rank
         for each in waiting:
             if isinstance(each, Join) and each.left.var.rank is None and not each.left.var.bad:
@@ -54,25 +63,21 @@ class Solution:
                     each.left.var.bad = True
                 else:
                     give(each.left.var, 2, each.left.span, f"it stands before `{each.right.text}`, as a matrix")
-                return True
+                return each.left.var
         for each in waiting:
             if isinstance(each, Broadcast) and each.result.var.rank:
                 for part in each.parts:
                     if part.var.rank is None and not part.timed and not part.var.bad:
-                        give(
-                            part.var,
-                            each.result.var.rank,
-                            part.span,
-                            f"it is {each.how}, as {RANKS[each.result.var.rank]}",
-                        )
-                        return True
+                        rank = each.result.var.rank
+                        give(part.var, rank, part.span, f"it is {each.how}, as {RANKS[rank]}")
+                        return part.var
         for kind, rank in ((parameters, 1), (signals, 0)):
             for var in kind:
-                if var.rank is None and not var.bad:
+                if not _is_known(var):
                     var.rank = rank
                     var.dims = tuple(self.solver.unknown() for _ in range(rank))
-                    return True
-        return False
+                    return var
+        return None
 
     # --- one constraint ----------------------------------------------------------------------
 
@@ -237,6 +242,10 @@ class Solution:
             self.explain.shared_shapes(each)
             each.var.bad = True
         return True
+
+
+def _is_known(var: ShapeVar) -> bool:
+    return var.bad or var.rank is not None
 
 
 def _is_timed(constraint: Constraint) -> bool:

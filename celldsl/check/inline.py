@@ -36,6 +36,8 @@ class Inliner:
         self._unusable: set[str] = set()
         """The `def`s about which an error was reported."""
         self._too_large = False
+        self._bodies: dict[str, tree.Expr] = {}
+        """The bodies of `def`s with the `def`s they call written out."""
         self._check_defs()
 
     def equation(self, equation: tree.Equation) -> tree.Expr:
@@ -88,8 +90,9 @@ class Inliner:
             parts = tuple(put(part) for part in trees.children(node))
             return replace(trees.rebuild(node, parts) if parts else node, span=call.span)
 
-        # The arguments are written out already; only the body is left to do.
-        result = put(self._expression(definition.value))
+        if call.function not in self._bodies:
+            self._bodies[call.function] = self._expression(definition.value)
+        result = put(self._bodies[call.function])
         if next(islice(trees.walk(result), _LARGEST, None), None) is not None:
             self._too_large = True
             return _broken(call, ())

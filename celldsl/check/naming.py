@@ -131,6 +131,10 @@ def report_open(
     states = [name for name, role in roles.signals.items() if role == "state" and name in alive]
     parameters = [name for name in shapes.vars if name in read and name not in roles.signals and name not in states]
     plain = [name for name in parameters if name not in names.equations]
+    open_parts = {
+        name: {each for dim in shapes.shape(name).dims for each in dim.names if is_unknown(each)}
+        for name in shapes.vars
+    }
     # A state's declaration is the shortest repair, then a parameter's; the rest follows from these.
     for name in (*states, *plain, *(key for key in shapes.vars if key in alive)):
         shape = shapes.shape(name)
@@ -142,7 +146,8 @@ def report_open(
         proposed.update(chosen)
         named = [dim.substitute({each: Width.of(to) for each, to in proposed.items()}) for dim in shape.dims]
         shown = "×".join(f"({dim})" if " " in str(dim) and len(named) > 1 else str(dim) for dim in named)
-        others = _others(name, set(unknown), shapes, roles)
+        others = [each for each, its in open_parts.items() if each != name and its & set(unknown)]
+        others = [trees.shown(each, 0) if each in roles.signals else each for each in others]
         _report_one(name, shown, list(chosen.values()), others, names, roles, found)
     return set(proposed.values())
 
@@ -180,12 +185,3 @@ def _report_one(
         notes=tuple(notes),
         help=repair,
     )
-
-
-def _others(name: str, unknown: set[str], shapes: Shapes, roles: Roles) -> list[str]:
-    """The other names of the same open width."""
-    return [
-        trees.shown(each, 0) if each in roles.signals else each
-        for each in shapes.vars
-        if each != name and any(unknown & dim.names for dim in shapes.shape(each).dims)
-    ]

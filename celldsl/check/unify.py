@@ -92,11 +92,15 @@ class Solver:
 
     def resolve(self, width: Width) -> Width:
         """A width with everything put in that is known by now."""
-        while True:
-            known = {name: self.bindings[name] for name in width.names if name in self.bindings}
-            if not known:
-                return width
-            width = width.substitute(known)
+        known = {name: self._value(name) for name in width.names if name in self.bindings}
+        return width.substitute(known) if known else width
+
+    def _value(self, name: str) -> Width:
+        """What a bound name stands for; chains of bindings are shortened on the way."""
+        value = self.bindings[name]
+        if any(other in self.bindings for other in value.names):
+            value = self.bindings[name] = self.resolve(value)
+        return value
 
     def equate(self, one: Width, other: Width, span: Span | None) -> bool:
         """Make two widths one, because of what stands at `span`. False where they cannot be; nothing changes then."""
