@@ -14,7 +14,15 @@ from tests.train.helpers import plain, quick
 
 ROOT = Path(__file__).resolve().parents[2]
 # 320 examples in batches of 29: the last batch has one example, so one process has none of it.
-SETTINGS = {"batch": 29, "train_limit": 320, "test_limit": 97, "eval_batch": 32, "checkpoint_steps": 5, "clip": 1.0}
+SETTINGS = {
+    "cell": "lstm3",
+    "batch": 29,
+    "train_limit": 320,
+    "test_limit": 97,
+    "eval_batch": 32,
+    "checkpoint_steps": 5,
+    "clip": 1.0,
+}
 
 CHILD = """
 import sys
