@@ -150,7 +150,9 @@ def _same_line(one: Span, other: Span) -> bool:
 
 
 def _shown(line: str) -> str:
-    return line.replace("\t", " ")
+    """The line as a terminal may show it: no tabs, and nothing that moves the cursor or turns the text around."""
+    hidden = ("Cc", "Cf")
+    return "".join(" " if c == "\t" else "�" if unicodedata.category(c) in hidden else c for c in line)
 
 
 def _display_width(text: str) -> int:

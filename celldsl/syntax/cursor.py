@@ -8,7 +8,7 @@ from typing import Any
 from celldsl.errors import Diagnostics
 from celldsl.functions import ALIASES, FUNCTIONS
 from celldsl.source import Source
-from celldsl.syntax.grammar import LINE_ENDS, Token
+from celldsl.syntax.grammar import FAR, LINE_ENDS, Token
 from celldsl.syntax.spelling import ACCENT_COMMANDS, GREEK_COMMANDS, STYLES
 
 
@@ -61,7 +61,7 @@ class Cursor:
     def group_is_closed(self) -> bool:
         """Whether the group that the cursor stands in is closed on its line."""
         depth, ahead = 1, 0
-        while depth and not self.ends_line(ahead):
+        while depth and ahead < FAR and not self.ends_line(ahead):
             depth += {"LBRACE": 1, "RBRACE": -1}.get(self.peek(ahead).type, 0)
             ahead += 1
         return depth == 0

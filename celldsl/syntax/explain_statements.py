@@ -64,12 +64,17 @@ def head_of_cell(failure: Failure) -> Diagnostic | None:
             label="the name of a cell was expected",
             help="write `extends LSTM`, or take `extends` away",
         )
+    following = [token.text for token in failure.tokens[failure.at + 1 :] if token.type == "NAME"]
+    if found.type in ("LPAR", "COLON", "RELATION_SIGN") and following:
+        help = f"write `cell {failure.tokens[1].text} extends {following[0]} {{`"
+    else:
+        help = "write `cell NAME {` or `cell NAME extends PARENT {`: a cell has one parent"
     return failure.error(
         "bad-head",
         f"expected `{{`, found `{failure.written(found)}`",
         found,
         label="the body should begin here",
-        help="write `cell NAME {` or `cell NAME extends PARENT {`: a cell has one parent",
+        help=help,
     )
 
 
@@ -123,6 +128,14 @@ def bad_left_side(failure: Failure) -> Diagnostic | None:
     head, found = failure.head, failure.found
     if failure.at > 1 or head.type in EXAMPLES:
         return None
+    if found.type == "COLON":
+        return failure.error(
+            "bad-left-side",
+            "a `:` in an equation",
+            found,
+            label="`=` was expected here",
+            help=f"widths are declared on a line of their own, `state {head.text}: n`, `param {head.text}: n×m`",
+        )
     sign = next((at for at, token in enumerate(failure.tokens) if token.type == "EQ"), None)
     if sign:
         left = failure.span(head, failure.tokens[sign - 1])
@@ -282,6 +295,14 @@ def bad_declaration(failure: Failure) -> Diagnostic | None:
         text = f"`{keyword}` takes `:`, not `=`"
         return failure.error(
             "bad-declaration", text, found, label="`:` was expected", help=f"write it as in `{example}`"
+        )
+    if head.type == "OUTPUT" and found.type == "COMMA":
+        return failure.error(
+            "bad-declaration",
+            "`output` names one signal",
+            found,
+            label="the line should end here",
+            help="stack several into one: `y_t = [h_t; c_t]`; every signal can be read from outside anyway",
         )
     if head.type in ("DROP", "OUTPUT", "DIM") and found.type == "NAME":
         text = "`output` names one signal" if head.type == "OUTPUT" else "names are separated by commas"

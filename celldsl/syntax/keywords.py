@@ -209,14 +209,15 @@ def _check_bare_functions(tokens: list[Token], vocabulary: Vocabulary, source: S
         function = vocabulary.function(token.text)
         written = source.text[token.start : token.end]
         if function and after is not None and after.type in BEGINS_OPERAND - {"LPAR", "LBRACE"}:
-            operand = source.text[after.start : after.end]
+            argument = source.text[after.start : _end_of_row(tokens, at + 1).end]
             problems.error(
                 "function-without-brackets",
                 f"`{written}` is a function, and its argument stands in no brackets",
                 source.span(token.start, token.end),
                 label="where does its argument end?",
                 others=(Label(source.span(after.start, after.end), "here, or further on?"),),
-                help=f"write `{written}({operand})`; a parameter of this name is declared: `param {token.text}: …`",
+                help=f"write `{written}({argument})`, or the brackets around all that it is to take;\n"
+                f"a parameter of this name is declared: `param {token.text}: …`",
             )
         elif function and token.text in FUNCTIONS and (after is None or after.type not in ("LPAR", "LBRACE")):
             problems.error(
@@ -242,6 +243,16 @@ def _check_bare_functions(tokens: list[Token], vocabulary: Vocabulary, source: S
                 label="the exponential function, or a power of a parameter?",
                 help="write `exp(…)` for the exponential function; a number of your own is `const e = …`",
             )
+
+
+def _end_of_row(tokens: list[Token], start: int) -> Token:
+    """The last of the factors that stand side by side from `start` on."""
+    depth = 0
+    for at in range(start, len(tokens)):
+        depth += NESTS.get(tokens[at].type, 0)
+        if depth < 0 or (depth == 0 and tokens[at].type not in BEGINS_OPERAND | {"RPAR", "RSQUARE", "RBRACE"}):
+            return tokens[at - 1]
+    return tokens[-1]
 
 
 def _is_declared_here(tokens: list[Token], at: int) -> bool:

@@ -7,19 +7,21 @@ beginning of a statement a keyword is a keyword; everywhere else it is a name, s
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from celldsl.errors import Diagnostics, Label
+from celldsl.errors import Diagnostics
 from celldsl.source import Source
-from celldsl.syntax.grammar import LINE_ENDS, Token
+from celldsl.syntax.grammar import FAR, LINE_ENDS, Token
 from celldsl.syntax.keywords import KEYWORDS, collect_words, mark_words
+from celldsl.syntax.layout_errors import CLOSER_OF, LayoutErrors
 
 DEPTH = 60
 """How deep brackets may be nested; no equation of a paper comes near it."""
 
 OPENERS = {"LPAR": "RPAR", "LSQUARE": "RSQUARE", "LBRACE": "RBRACE"}
-CLOSERS = {"RPAR": ")", "RSQUARE": "]", "RBRACE": "}"}
+CLOSERS = frozenset(OPENERS.values())
 LEADS_ON = {"PLUS", "MINUS", "TIMES", "SLASH", "AT", "CDOT", "CARET", "EQ", "RELATION_SIGN", "TRANSPOSE"}
 LEFT_OPEN = LEADS_ON - {"TRANSPOSE"} | {"COMMA", "COLON"}
 
@@ -47,6 +49,8 @@ class _Layout:
         self.tokens = tokens
         self.source = source
         self.problems = problems
+        self.errors = LayoutErrors(source, problems)
+        self.faults = sorted(item.span.start for item in problems.items)  # where errors are known already
         self.at = 0
         self.cell: Token | None = None  # the opening brace of the cell whose body is read
         self.display = False
@@ -62,7 +66,7 @@ class _Layout:
                 break
             if self._is_head():
                 if self.cell:
-                    self._unclosed_cell(token)
+                    self.errors.cell_is_not_closed(self.cell, token)
                     yield self._close(token)
                 yield from self._head()
             elif self.cell is None:
@@ -74,7 +78,7 @@ class _Layout:
                 yield from self._item()
         if self.cell:
             if not any(item.code == "unterminated-string" for item in self.problems.items):
-                self._unclosed_cell(None)
+                self.errors.cell_is_not_closed(self.cell, None)
             yield self._close(token)
 
     def _peek(self, ahead: int = 0) -> Token:
@@ -120,13 +124,7 @@ class _Layout:
             self.at += ahead + 1
             opener = replace(opener, type="OPEN")
         else:
-            self.problems.error(
-                "missing-brace",
-                "the body of this cell does not begin",
-                self.source.span(last.end, last.end + 1),
-                label="`{` was expected here",
-                help=f"write `{self.source.text[tokens[0].start : last.end]} {{` and a `}}` behind the last equation",
-            )
+            self.errors.body_does_not_begin(tokens)
             opener = Token("OPEN", "{", last.end, last.end)
         self.cell = opener
         tokens[0] = replace(tokens[0], type="CELL")
@@ -137,25 +135,6 @@ class _Layout:
     def _close(self, token: Token) -> Statement:
         self.cell = None
         return Statement("close", [Token("CLOSE", "}", token.start, token.end)])
-
-    def _unclosed_cell(self, found: Token | None) -> None:
-        assert self.cell is not None
-        line_start = self.source.text.rfind("\n", 0, self.cell.start) + 1
-        span = self.source.span(self.cell.start, max(self.cell.end, self.cell.start + 1))
-        rest = {"label": "the body begins here", "help": "write `}` behind the cell's last line"}
-        name = self.source.text[line_start : self.cell.start].strip()
-        if found is None:
-            self.problems.error("missing-brace", f"`{name}` is never closed", span, **rest)
-        else:
-            here = self.source.span(found.start, found.end)
-            other = "before this cell" if self.source.line_column(found.start)[0] else ""
-            self.problems.error(
-                "missing-brace",
-                f"`{name}` is never closed",
-                span,
-                others=(Label(here, f"a `}}` was expected {other}"),),
-                **rest,
-            )
 
     def _skip_outside(self) -> None:
         """Past everything that stands in no cell, reported once."""
@@ -172,48 +151,51 @@ class _Layout:
                 break
         if first.type in ("DROPPED", "END_OF_TEXT"):
             return
-        line = self.source.line_column(first.start)[0]
-        end = first.end
-        while end < len(self.source.text) and self.source.text[end] not in "\r\n":
-            end += 1
-        if stray_closer:
-            self.problems.error(
-                "unmatched-bracket",
-                "this `}` closes nothing",
-                self.source.span(first.start, first.end),
-                label="no cell is open here",
-                help="take it away, or look for a `}` above that closes the cell too early",
-            )
-            return
-        del line
-        self.problems.error(
-            "outside-cell",
-            "this stands outside a cell",
-            self.source.span(first.start, first.start + len(self.source.text[first.start : end].rstrip())),
-            label="only cells and comments stand at the top of a file",
-            help="put it between the braces of `cell NAME { … }`; a comment begins with `#`",
-        )
+        self.errors.outside_of_cells(first)
 
     # --- the statements of a cell ----------------------------------------------------------
 
     def _item(self) -> Iterator[Statement]:
+        if self._is_block():
+            self._skip_block()
+            return
         before = len(self.problems.items)
         start = self._peek().start
         tokens = self._gather()
         last = self.tokens[self.at - 1]
         end = Token("END", "", last.end, last.end)
-        spoilt = len(self.problems.items) > before or any(
-            start <= item.span.start < max(last.end, start + 1) for item in self.problems.items
-        )
+        first_fault = bisect_left(self.faults, start)
+        faulty = first_fault < len(self.faults) and self.faults[first_fault] < max(last.end, start + 1)
+        spoilt = faulty or len(self.problems.items) > before
         tokens = [token for token in tokens if token.type != "DROPPED"]
         if tokens:
             for part in mark_words(tokens, self.vocabulary, self.source, self.problems):
                 yield Statement("item", [*part, replace(end, start=part[-1].end, end=part[-1].end)], spoilt)
 
+    def _is_block(self) -> bool:
+        """`repeat l = 1..L {`, `if … {`: a word, no equation, and a brace that ends the line."""
+        first, second = self._peek(), self._peek(1)
+        if first.type != "NAME" or first.time is not None or second.type == "EQ":
+            return False
+        ahead = 1
+        while ahead < FAR and self._peek(ahead).type not in LINE_ENDS | {"SEMICOLON", "END_OF_TEXT"}:
+            ahead += 1
+        return self._peek(ahead).type == "NEWLINE" and self._peek(ahead - 1).type == "LBRACE"
+
+    def _skip_block(self) -> None:
+        depth = 0
+        self.errors.block(self._peek())
+        while self._peek().type != "END_OF_TEXT":
+            depth += {"LBRACE": 1, "RBRACE": -1}.get(self._peek().type, 0)
+            self.at += 1
+            if depth == 0 and self.tokens[self.at - 1].type == "RBRACE":
+                return
+
     def _gather(self) -> list[Token]:
         """The tokens up to the end of the statement, its brackets balanced."""
         tokens: list[Token] = []
         opened: list[Token] = []
+        columns = 0
         while True:
             token = self._peek()
             if token.type in OPENERS:
@@ -223,7 +205,7 @@ class _Layout:
             elif token.type in CLOSERS:
                 if not opened and token.type == "RBRACE":
                     break
-                if self._closes_the_cell(opened, tokens):
+                if self._closes_the_cell(opened):
                     tokens += self._unclosed(opened)
                     break
                 if not self._closes(token, opened):
@@ -243,14 +225,15 @@ class _Layout:
                     break
                 self._pass_line_end()
                 continue
-            elif token.type == "SEMICOLON" and not self._in_stack(opened):
+            elif token.type == "SEMICOLON" and not self._in_stack(opened) and not self._is_closed_soon(opened):
                 if opened:
                     tokens += self._unclosed(opened)
                 self.at += 1
                 break
             elif token.type == "COLUMN":
-                if self._in_stack(opened):
-                    self._column(token)
+                if self._in_stack(opened) and columns == 0:
+                    self.errors.column(token)
+                    columns += 1
                 self.at += 1
                 continue
             tokens.append(token)
@@ -260,11 +243,25 @@ class _Layout:
     def _in_stack(self, opened: list[Token]) -> bool:
         return bool(opened) and opened[-1].type == "LSQUARE"
 
+    def _is_closed_soon(self, opened: list[Token]) -> bool:
+        """Whether the innermost bracket is closed on this line, so that a `;` in it is only out of place."""
+        depth, ahead = len(opened), 1
+        while ahead < FAR and self._peek(ahead).type not in LINE_ENDS | {"END_OF_TEXT"}:
+            depth += (self._peek(ahead).type in OPENERS) - (self._peek(ahead).type in CLOSERS)
+            if depth < len(opened):
+                return True
+            ahead += 1
+        return False
+
     def _next_line(self) -> Token:
+        return self._peek(self._to_next_line())
+
+    def _to_next_line(self) -> int:
+        """How many tokens ahead the next line begins that is not empty."""
         ahead = 0
         while self._peek(ahead).type in LINE_ENDS | {"COLUMN", "DROPPED"}:
             ahead += 1
-        return self._peek(ahead)
+        return ahead
 
     def _ends(self, tokens: list[Token], opened: list[Token]) -> bool:
         """Whether the line end at the cursor ends the statement."""
@@ -291,9 +288,7 @@ class _Layout:
 
     def _begins_anew(self, tokens: list[Token], opened: list[Token]) -> bool:
         """Whether the next line looks like a statement of its own."""
-        ahead = 0
-        while self._peek(ahead).type in LINE_ENDS | {"COLUMN", "DROPPED"}:
-            ahead += 1
+        ahead = self._to_next_line()
         first, second = self._peek(ahead), self._peek(ahead + 1)
         if second.type == "COLUMN":
             second = self._peek(ahead + 2)
@@ -309,34 +304,17 @@ class _Layout:
     # --- brackets --------------------------------------------------------------------------
 
     def _closes(self, token: Token, opened: list[Token]) -> bool:
-        """Take the bracket that `token` closes off the open ones; report what does not fit together."""
-        span = self.source.span(token.start, token.end)
-        if not opened:
-            self.problems.error(
-                "unmatched-bracket",
-                f"this `{token.text}` closes nothing",
-                span,
-                label=f"no `{_opener_of(token)}` is open here",
-                help="take it away, or open the bracket where it should begin",
-            )
-            return False
-        opener = opened[-1]
-        if OPENERS[opener.type] != token.type:
-            self.problems.error(
-                "unmatched-bracket",
-                f"`{opener.text if len(opener.text) == 1 else '['}` is closed by `{token.text}`",
-                span,
-                label=f"`{CLOSERS[OPENERS[opener.type]]}` was expected",
-                others=(Label(self.source.span(opener.start, opener.end), "opened here"),),
-                help="close every bracket by its own kind",
-            )
-        opened.pop()
-        return True
+        """Take the bracket that `token` closes off the open ones; False if none is open."""
+        if not opened or OPENERS[opened[-1].type] != token.type:
+            self.errors.unmatched(token, opened[-1] if opened else None)
+        if opened:
+            opened.pop()
+            return True
+        return False
 
-    def _closes_the_cell(self, opened: list[Token], tokens: list[Token]) -> bool:
-        """A `}` while round or square brackets are open, or at the head of a line: it is the cell's own."""
-        token = self._peek()
-        if token.type != "RBRACE" or not opened:
+    def _closes_the_cell(self, opened: list[Token]) -> bool:
+        """A `}` while only round or square brackets are open, or at the head of a line: it is the cell's own."""
+        if self._peek().type != "RBRACE" or not opened:
             return False
         if all(opener.type != "LBRACE" for opener in opened):
             return True
@@ -344,46 +322,20 @@ class _Layout:
 
     def _unclosed(self, opened: list[Token]) -> list[Token]:
         """Report the brackets that are still open; the closers that stand in for the missing ones."""
+        end = self.tokens[self.at - 1].end
         closers = []
         for opener in reversed(opened):
-            last = self.tokens[self.at - 1]
-            closer = CLOSERS[OPENERS[opener.type]]
-            self.problems.error(
-                "unclosed-bracket",
-                f"this `{self.source.text[opener.start : opener.end]}` is never closed",
-                self.source.span(opener.start, opener.end),
-                label=f"no `{closer}` follows",
-                help=f"write `{closer}` where the bracket should end",
-            )
-            closers.append(Token(OPENERS[opener.type], closer, last.end, last.end))
+            self.errors.unclosed(opener, self._next_line())
+            closers.append(Token(OPENERS[opener.type], CLOSER_OF[opener.type], end, end))
         opened.clear()
         return closers
 
     def _too_deep(self, token: Token) -> list[Token]:
         """Give a statement up whose brackets no reader could follow."""
-        self.problems.error(
-            "too-deep",
-            f"brackets are nested more than {DEPTH} deep",
-            self.source.span(token.start, token.end),
-            label=f"bracket number {DEPTH + 1}",
-            help="give a part of the equation a name of its own",
-        )
+        self.errors.too_deep(token, DEPTH)
         while self._peek().type not in LINE_ENDS | {"END_OF_TEXT"}:
             self.at += 1
         return []
-
-    def _column(self, token: Token) -> None:
-        self.problems.error(
-            "bad-sign",
-            "a stack has one column",
-            self.source.span(token.start, token.end),
-            label="`&` begins another",
-            help="stack vectors one above the other: `[a; b]`, `\\begin{bmatrix} a \\\\ b \\end{bmatrix}`",
-        )
-
-
-def _opener_of(token: Token) -> str:
-    return {"RPAR": "(", "RSQUARE": "[", "RBRACE": "{"}[token.type]
 
 
 def _is_word(token: Token, word: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from celldsl.errors import Diagnostics
 from celldsl.syntax.cursor import Cursor, PartialName, begins_index, command
-from celldsl.syntax.grammar import Token
+from celldsl.syntax.grammar import FAR, Token
 from celldsl.syntax.letters import greek_parts, latin_parts
 from celldsl.syntax.spelling import ACCENT_COMMANDS, GREEK_COMMANDS, STYLES, TRANSPOSES
 from celldsl.syntax.times import (
@@ -219,7 +219,7 @@ def _star(cursor: Cursor, name: PartialName) -> None:
 def _group(cursor: Cursor, name: PartialName, opener: Token, nesting: int) -> None:
     """The subscript between braces: indices and a time, separated by commas."""
     if nesting > NESTING:
-        cursor.error("too-deep", "subscripts of subscripts go too deep", opener, help="use a shorter name")
+        cursor.error("too-much", "subscripts of subscripts go too deep", opener, help="use a shorter name")
         cursor.skip_group()
         return
     if not cursor.group_is_closed():
@@ -263,7 +263,7 @@ def _group(cursor: Cursor, name: PartialName, opener: Token, nesting: int) -> No
             "this subscript is empty",
             opener,
             cursor.last,
-            help=f"write what belongs below the line, `{name.text}_{{t}}`, or take the braces away",
+            help=f"write what belongs below the line, or `{name.text}` alone",
         )
 
 
@@ -309,7 +309,7 @@ def _unclosed_group(cursor: Cursor, name: PartialName, opener: Token, nesting: i
 def transpose_length(cursor: Cursor) -> int:
     """How many tokens `^T` takes in its spellings (`^{\\top}`, `^{\\mathsf{T}}`); 0 if this is something else."""
     ahead, opened = 1, 0
-    while cursor.peek(ahead).type == "LBRACE" or command(cursor.peek(ahead)) in STYLES:
+    while ahead < FAR and (cursor.peek(ahead).type == "LBRACE" or command(cursor.peek(ahead)) in STYLES):
         opened += cursor.peek(ahead).type == "LBRACE"
         ahead += 1
     token = cursor.peek(ahead)

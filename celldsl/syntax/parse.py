@@ -6,6 +6,7 @@ parser goes back to where the statement began, and reading goes on with the next
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from lark import Tree
@@ -21,14 +22,24 @@ from celldsl.syntax.grammar import Token, statement_parser
 from celldsl.syntax.layout import Statement, lay_out
 from celldsl.syntax.tokens import read_tokens
 
-HEIGHT = 200
-"""How many operations may hang below one another in an expression; a sum of a thousand terms is cut off here, so
-that later stages may walk a tree by plain recursion."""
+HEIGHT = 100
+"""How many operations may hang below one another in an expression, or stand in one sum. No equation of a paper comes
+near it; later stages may walk a tree by plain recursion."""
+
+
+LENGTH = 200_000
+"""How many characters a file may have."""
+
+MOST = 100
+"""How many errors of a file are shown; one more says how many are left."""
 
 
 def parse(source: Source) -> tree.File:
     """The syntax tree of a file of specs. Raises `SpecError` with all its syntax errors."""
     problems = Diagnostics()
+    if len(source.text) > LENGTH:
+        problems.error("too-much", f"a file of specs has at most {LENGTH} characters", source.span(0, 1))
+        problems.raise_errors()
     tokens = read_tokens(source, problems)
     statements = lay_out(tokens, source, problems)
     if not statements and not problems.items:
@@ -40,10 +51,40 @@ def parse(source: Source) -> tree.File:
             help="a spec looks like this: `cell RNN { h_t = tanh(W x_t + U h_{t-1} + b) }`",
         )
     parsed = _feed(statements, source, problems)
-    problems.raise_errors()
+    _raise_errors(problems)
     file: tree.File = Build(source, problems).transform(parsed)
-    problems.raise_errors()
+    for cell in file.cells:
+        for item in cell.items:
+            _check_height(item, problems)
+    _raise_errors(problems)
     return file
+
+
+def _raise_errors(problems: Diagnostics) -> None:
+    if len(problems.items) > MOST:
+        ordered = sorted(problems.items, key=lambda item: item.span.start)
+        problems.items = ordered[:MOST]
+        left = len(ordered) - MOST
+        problems.error("too-much", f"{left} more errors follow from here on", ordered[MOST].span)
+    problems.raise_errors()
+
+
+def _check_height(item: tree.Item, problems: Diagnostics) -> None:
+    stack: list[tuple[Any, int]] = [(item, 0)]
+    while stack:
+        node, height = stack.pop()
+        if height > HEIGHT:
+            problems.error(
+                "too-much",
+                f"more than {HEIGHT} operations hang together in this statement",
+                item.span,
+                help="give parts of it names of their own, and write an equation for each",
+            )
+            return
+        if isinstance(node, tuple):
+            stack += [(part, height) for part in node]
+        elif isinstance(node, tree.Node):
+            stack += [(getattr(node, each.name), height + 1) for each in fields(node) if each.compare]
 
 
 def _feed(statements: list[Statement], source: Source, problems: Diagnostics) -> Tree[Any]:

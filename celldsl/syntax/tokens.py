@@ -12,7 +12,7 @@ from celldsl.errors import Diagnostics, near
 from celldsl.functions import ALIASES, FUNCTIONS
 from celldsl.source import Source
 from celldsl.syntax.cursor import Cursor, begins_name, command
-from celldsl.syntax.grammar import Token, cut
+from celldsl.syntax.grammar import FAR, Token, cut
 from celldsl.syntax.letters import describe
 from celldsl.syntax.names import read_name, transpose_length
 from celldsl.syntax.spelling import (
@@ -59,12 +59,12 @@ def read_tokens(source: Source, problems: Diagnostics) -> list[Token]:
 def _dresses_a_name(cursor: Cursor) -> bool:
     """Whether the braces behind a style hold a single name, as `\\mathbf{W_i}` and not as `\\mathbf{W x}`."""
     ahead = 1
-    while command(cursor.peek(ahead)) in STYLES:
+    while ahead < FAR and command(cursor.peek(ahead)) in STYLES:
         ahead += 1
     if cursor.peek(ahead).type != "LBRACE":
         return begins_name(cursor.peek(ahead))
     ahead += 1
-    while command(cursor.peek(ahead)) in STYLES or cursor.peek(ahead).type == "LBRACE":
+    while ahead < FAR and (command(cursor.peek(ahead)) in STYLES or cursor.peek(ahead).type == "LBRACE"):
         ahead += 1
     if not begins_name(cursor.peek(ahead)):
         return False
@@ -248,11 +248,14 @@ def _checked(cursor: Cursor) -> Token:
             "this text is never closed",
             first,
             label=f"no {quote} closes it" + ("" if token.type == "OPEN_DOC" else " on this line"),
-            help='texts of several lines stand between `"""` and `"""`'
+            help='write `"` behind the text; texts of several lines stand between `"""` and `"""`'
             if token.type == "OPEN_STRING"
             else 'write `"""` behind the text',
         )
         return replace(token, type="DOC" if token.type == "OPEN_DOC" else "STRING", text='""')
+    if token.type == "CURLY_STRING":
+        cursor.error("stray-character", "texts stand between straight quotes", token, help='write `"` around the text')
+        return replace(token, type="STRING", text='""')
     if token.type == "BAD_NUMBER":
         _bad_number(cursor, token, "not a number", "numbers look like `4`, `0.5` and `1e-5`")
         return replace(token, type="NUMBER", text="1")
