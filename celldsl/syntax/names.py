@@ -176,11 +176,11 @@ def _subscript(cursor: Cursor, name: PartialName, nesting: int) -> None:
     if token.type == "LBRACE":
         cursor.take()
         _group(cursor, name, token, nesting)
-    elif token.type == "WORD" and token.text == "t":
+    elif token.type == "WORD" and token.text == "t" and sign.touches(token):
         cursor.take()
         set_time(cursor, name, 0, token)
         name.loose_time = True
-    elif begins_index(token):
+    elif begins_index(token) and sign.touches(token):
         check_run_together(cursor, name, token)
         _word(cursor, name, nesting)
         while token.type == "NUMBER" and cursor.peek().type == "WORD" and cursor.adjoins():

@@ -213,7 +213,7 @@ def _stray(token: Token, source: Source, problems: Diagnostics) -> list[Token]:
     line = source.line_column(token.start)[0]
     if char in "|‖" and any(p.span.line == line and p.span.text == char for p in problems.items):
         return []  # the other half of a pair
-    shown = f"`{char}`" if char.isprintable() else f"U+{ord(char):04X}"
+    shown = f"`{char}`" if char.isprintable() else "this character"
     if note:
         repair = note
     elif instead:
