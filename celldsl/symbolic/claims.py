@@ -161,7 +161,11 @@ class _Claims:
 
     def range(self, claim: tree.ClaimRange) -> ClaimResult:
         name = claim.signal.text
-        low, high = (Fraction(str(self.formula(bound))) for bound in (claim.low, claim.high))
+        bounds = [self.formula(bound) for bound in (claim.low, claim.high)]
+        if not all(bound.is_Rational for bound in bounds):
+            shown = f"{bounds[0]} to {bounds[1]}"
+            return ClaimResult(_text(claim), False, shown, str(self.intervals[name]), "", (), "a bound is no number")
+        low, high = (Fraction(int(bound.p), int(bound.q)) for bound in bounds)
         wanted = Interval(low, high, claim.low_relation == "<", claim.high_relation == "<")
         proved = self.intervals[name]
         equation = self.cell.equation.get(name)

@@ -49,7 +49,7 @@ def find_differences(a: Cell, b: Cell) -> tuple[Difference, ...]:
     for name in sorted(carried & common):
         if ours.initial(name) != theirs.initial(name) and None not in (ours.initial(name), theirs.initial(name)):
             found.append(Difference(f"{name}_0", _initial(a, name), _initial(b, name)))
-    for name in a.setting.keys() & b.setting.keys():
+    for name in (info.name for info in a.settings if info.name in b.setting):
         if a.setting[name].value != b.setting[name].value:
             found.append(Difference(name, a.setting[name].text, b.setting[name].text))
     if a.output != b.output:

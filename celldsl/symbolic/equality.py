@@ -7,40 +7,18 @@ A proof holds for runs from the cells' own initial states, wherever both sides a
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any, Literal
 
 from celldsl.check import cell as checked
 from celldsl.check.cell import Cell, Expr
-from celldsl.symbolic import numeric
+from celldsl.symbolic.agreement import TOLERANCE, deviation_of
 from celldsl.symbolic.difference import Difference, find_differences
 from celldsl.symbolic.knots import Table
-from celldsl.symbolic.match import Binding, Matcher, Part
+from celldsl.symbolic.match import Binding, Matcher, Pair, Part
 from celldsl.symbolic.normal import Normal
-
-TOLERANCE = 1e-9
-"""Largest deviation of two runs in double precision that counts as none."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A parameter (or columns of one) of the first cell, and what it is in the second.
-
-    names: the second cell's parameters, whose sum it is: more than one where that cell adds biases to each other.
-    negated: it has the opposite sign there.
-    """
-
-    part: Part
-    names: tuple[Part, ...]
-    negated: bool = False
-
-    @property
-    def text(self) -> str:
-        total = " + ".join(str(name) for name in self.names)
-        return total if not self.negated else f"-({total})" if len(self.names) > 1 else f"-{total}"
 
 
 @dataclass(frozen=True)
@@ -72,7 +50,7 @@ class Comparison:
     def renaming(self) -> dict[str, str]:
         """The first cell's parameters -> the second's: a name, `W[:, :n]` for columns, `b + d` for a sum of
         biases, `-W` where the sign is the opposite."""
-        return {str(pair.part): pair.text for pair in self.pairs}
+        return {pair.key: pair.text for pair in self.pairs}
 
     @property
     def negated(self) -> tuple[str, ...]:
@@ -93,20 +71,23 @@ class Comparison:
 def compare(a: Cell, b: Cell, rename: bool = False) -> Comparison:
     """Compare two cells under the names they have, or (`rename`) under the best renaming of parameters, inputs and
     signals."""
-    found = _search(a, b) if rename else _prove(a, b)
+    try:
+        found = _search(a, b) if rename else _prove(a, b)
+    except _GivenUp:
+        return Comparison(a, b, "undecided", "the search for names was given up: too many parts look alike")
     if found is not None:
         pairs = found.pairs if rename else _same_names(a, b)
-        deviation = _deviation(a, b, pairs, found.signals)
+        deviation = deviation_of(a, b, pairs, found.signals)
         if deviation is not None and deviation > TOLERANCE:  # near a pole, say: neither side is to be trusted
             return replace(found, verdict="undecided", how=f"{found.how}, but runs differ", deviation=deviation)
         return replace(found, deviation=deviation)
     differences = find_differences(a, b)
-    deviation = _deviation(a, b, _same_names(a, b), {})
+    deviation = deviation_of(a, b, _same_names(a, b), {})
     if deviation is not None and deviation <= TOLERANCE and not rename:
         return Comparison(a, b, "undecided", "runs agree, but no proof was found", (), {}, differences, deviation)
-    how = (
-        "no renaming makes them one" if rename else "runs differ" if deviation is not None else "other inputs or widths"
-    )
+    how = "no renaming makes them one"
+    if not rename:
+        how = "inputs or widths differ" if deviation is None else "runs differ"
     return Comparison(a, b, "different", how, (), {}, differences, deviation)
 
 
@@ -140,7 +121,7 @@ def _prove(a: Cell, b: Cell) -> Comparison | None:
         if a.parameter[name].shape != b.parameter[name].shape:
             return None
     for level in _LEVELS:
-        binding = next(Matcher(level.normal(a), level.normal(b), fixed=True).matches(), None)
+        binding = _first(Matcher(level.normal(a), level.normal(b), fixed=True))
         if binding is not None:
             return Comparison(a, b, "equal", level.how, signals=_signals(binding))
     return None
@@ -155,36 +136,56 @@ def _same_equations(a: Cell, b: Cell) -> bool:
 def _search(a: Cell, b: Cell) -> Comparison | None:
     """A renaming of a's parameters, inputs and signals that makes it b: plain; with sums of biases as one; with
     gates whose parameters have the opposite sign."""
-    for one, merged, note in ((b, {}, ""), (*merge_biases(b), ", sums of biases taken as one")):
-        if note and not merged:
-            continue
+    for (one, mine), (other, its) in product(_layouts(a), _layouts(b)):
+        note = ", sums of biases taken as one" if mine or its else ""
         for level in _LEVELS:
-            binding = next(Matcher(level.normal(a), level.normal(one)).matches(), None)
+            binding = _first(Matcher(level.normal(one), level.normal(other)))
             if binding is not None:
-                pairs = _pairs(binding, merged, frozenset())
+                pairs = _pairs(binding, mine, its, frozenset())
                 return Comparison(a, b, "equal", f"{level.how}, up to names{note}", pairs, _signals(binding))
-        for gates in _gates(one):
-            ours, theirs = Normal(a, Table()), Normal(_negate(one, gates), Table())
-            binding = next(Matcher(ours, theirs).matches(), None)
+        for gates in _gates(other):
+            binding = _first(Matcher(Normal(one, Table()), Normal(_negate(other, gates), Table())))
             if binding is not None:
-                pairs = _pairs(binding, merged, gates)
+                pairs = _pairs(binding, mine, its, gates)
                 how = f"equal up to names and the sign of parameters{note}"
                 return Comparison(a, b, "equal", how, pairs, _signals(binding))
     return None
+
+
+class _GivenUp(Exception):
+    """The search for a renaming grew too large."""
+
+
+def _first(matcher: Matcher) -> Binding | None:
+    binding = next(matcher.matches(), None)
+    if binding is None and matcher.budget <= 0:
+        raise _GivenUp
+    return binding
+
+
+_Merged = Mapping[str, tuple[str, ...]]
+
+
+def _layouts(cell: Cell) -> Iterator[tuple[Cell, _Merged]]:
+    """The cell, and where it adds biases to each other, the cell with their sums as one."""
+    yield cell, {}
+    merged = merge_biases(cell)
+    if merged[1]:
+        yield merged
 
 
 def _signals(binding: Binding) -> dict[str, str]:
     return {one[1]: other[1] for one, other in binding.to.items() if isinstance(one, tuple) and one[0] == "signal"}
 
 
-def _pairs(binding: Binding, merged: Mapping[str, tuple[str, ...]], negated: frozenset[str]) -> tuple[Pair, ...]:
+def _pairs(binding: Binding, mine: _Merged, its: _Merged, negated: frozenset[str]) -> tuple[Pair, ...]:
     found = []
     for one, other in binding.to.items():
         if isinstance(one, Part):
             found.append(Pair(one, (other,), other.name in negated))
         elif isinstance(one, tuple) and one[0] == "parameter":
-            names = merged.get(other[1], (other[1],))
-            found.append(Pair(Part(one[1]), tuple(Part(name) for name in names), other[1] in negated))
+            names = tuple(Part(name) for name in its.get(other[1], (other[1],)))
+            found.append(Pair(Part(one[1]), names, other[1] in negated, mine.get(one[1], (one[1],))[1:]))
     return tuple(sorted(found, key=lambda pair: str(pair.part)))
 
 
@@ -253,91 +254,9 @@ def _negate(cell: Cell, names: frozenset[str]) -> Cell:
     return _with_values(cell, change)
 
 
-# --- numbers -------------------------------------------------------------------------------
-
-
 def _same_names(a: Cell, b: Cell) -> tuple[Pair, ...]:
     return tuple(
         Pair(Part(info.name), (Part(info.name),))
         for info in a.parameters
         if info.name in b.parameter and b.parameter[info.name].shape == info.shape
     )
-
-
-def _deviation(a: Cell, b: Cell, pairs: tuple[Pair, ...], signals: Mapping[str, str]) -> float | None:
-    """The largest difference of outputs over three random runs of four steps; a's parameters are made of b's by the
-    pairs, others keep values of their own. None where the two take other inputs or give other widths."""
-    inputs = {info.name: signals.get(info.name, info.name) for info in a.inputs}
-    if any(
-        name not in b.signal or b.signal[name].role != "input" or b.signal[name].shape != a.signal[own].shape
-        for own, name in inputs.items()
-    ):
-        return None
-    if len(a.inputs) != len(b.inputs) or a.signal[a.output].shape != b.signal[b.output].shape:
-        return None
-    sizes = numeric.small_sizes(a, b)
-    worst = 0.0
-    for seed in range(3):
-        generator = random.Random(seed)
-        every = numeric.all_sizes(b, sizes)
-        theirs = numeric.random_parameters(b, sizes, generator)
-        ours = numeric.random_parameters(a, sizes, generator)
-        _transfer(a, pairs, theirs, ours, sizes)
-        for info in a.states:  # learned first values go with their signals
-            other = f"{signals.get(info.name, info.name)}_0"
-            if f"{info.name}_0" in ours and other in theirs:
-                ours[f"{info.name}_0"] = theirs[other]
-        given = {info.name: [numeric.random_value(info.shape, every, generator) for _ in range(4)] for info in b.inputs}
-        one = numeric.run(a, ours, {own: given[name] for own, name in inputs.items()}, sizes)[a.output]
-        other_run = numeric.run(b, theirs, given, sizes)[b.output]
-        worst = max(worst, _distance(one, other_run))
-    return worst
-
-
-def _transfer(
-    a: Cell, pairs: tuple[Pair, ...], theirs: dict[str, Any], ours: dict[str, Any], sizes: Mapping[str, int]
-) -> None:
-    every = numeric.all_sizes(a, sizes)
-    for pair in pairs:
-        value = _sum_of([_part_value(theirs[part.name], part, every) for part in pair.names])
-        if pair.negated:
-            value = _scaled(value, -1.0)
-        if pair.part.columns is None:
-            ours[pair.part.name] = value
-        else:
-            start = int(pair.part.columns[0].at(every))  # type: ignore[arg-type]
-            for row, block in zip(ours[pair.part.name], value, strict=True):
-                row[start : start + len(block)] = block
-
-
-def _part_value(value: Any, part: Part, sizes: Mapping[str, Any]) -> Any:
-    if part.transposed:
-        return [list(column) for column in zip(*value, strict=True)]
-    if part.columns is not None:
-        start, stop = (int(bound.at(sizes)) for bound in part.columns)
-        return [row[start:stop] for row in value]
-    return value
-
-
-def _sum_of(values: list[Any]) -> Any:
-    if len(values) == 1:
-        return values[0]
-    if isinstance(values[0], list):
-        return [_sum_of(list(entries)) for entries in zip(*values, strict=True)]
-    return sum(values)
-
-
-def _scaled(value: Any, factor: float) -> Any:
-    return [_scaled(entry, factor) for entry in value] if isinstance(value, list) else value * factor
-
-
-def _distance(one: Any, other: Any) -> float:
-    """The largest difference of entries, relative to the larger of 1 and the entry; undefined ones against each other
-    count as equal."""
-    if isinstance(one, list):
-        return max((_distance(a, b) for a, b in zip(one, other, strict=True)), default=0.0)
-    if one != one and other != other:
-        return 0.0
-    if one != one or other != other:
-        return float("inf")
-    return abs(one - other) / max(1.0, abs(other)) if one != other else 0.0

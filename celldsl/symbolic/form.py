@@ -17,6 +17,7 @@ import sympy
 from celldsl.check.cell import Cell, Dim, Equation, Expr, Parameter, Setting, Signal
 from celldsl.check.width import Shape
 from celldsl.source import NOWHERE, Span
+from celldsl.symbolic.text import show
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,9 @@ def _table(form: Form) -> str:
     if cell.states:
         rows.append(("state", listed(cell.states), ""))
     rows.append(("output", cell.output, ""))
+    for equation in cell.derived:
+        if equation.value.shape.rank == 2:
+            rows.append(("once", f"{equation.target} = {show(equation.value)}", str(equation.value.shape)))
     for head, lines in (("once", form.derived), ("step", form.lines)):
         for line in lines:
             for atom in line.atoms:

@@ -35,6 +35,32 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """A parameter (or columns of one) of the first cell, and what it is in the second.
+
+    names: the second cell's parameters, whose sum it is: more than one where that cell adds biases to each other.
+    negated: it has the opposite sign there.
+    further: parameters of the first cell that only ever add to `part`; their sum with it is meant.
+    """
+
+    part: Part
+    names: tuple[Part, ...]
+    negated: bool = False
+    further: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The first cell's side, as text."""
+        return " + ".join([str(self.part), *self.further])
+
+    @property
+    def text(self) -> str:
+        """The second cell's side, as text."""
+        total = " + ".join(str(name) for name in self.names)
+        return total if not self.negated else f"-({total})" if len(self.names) > 1 else f"-{total}"
+
+
+@dataclass(frozen=True)
 class Binding:
     """What is bound so far. keys and values: names, and `Part`s of matrices."""
 
@@ -56,6 +82,8 @@ class Matcher:
     a: Normal
     b: Normal
     fixed: bool = False
+    budget: int = 50_000
+    """Pairs of terms that are tried before the search is given up; what is left of it is 0 then."""
     codes: dict[Any, int] = field(default_factory=dict)
     memo: dict[Any, int] = field(default_factory=dict)
 
@@ -83,6 +111,9 @@ class Matcher:
         (factors, coefficient), rest = ours[0], ours[1:]
         wanted = self.monomial_sign(self.a, factors)
         for at, (others, number) in enumerate(theirs):
+            self.budget -= 1
+            if self.budget <= 0:
+                return
             if number == coefficient and self.monomial_sign(self.b, others) == wanted:
                 for found in self.factors(list(factors), list(others), binding):
                     yield from self.terms(rest, theirs[:at] + theirs[at + 1 :], found)

@@ -183,6 +183,9 @@ def test_two_biases_are_one_sum():
     assert found.renaming["b_h"] == "b_in"
     assert found.renaming["d_h"] == "b_hn"
     assert found.deviation < 1e-12
+    other_way = compare(torch_gru, shipped("gru_reset_after"), rename=True)
+    assert other_way.renaming["b_ir + b_hr"] == "b_r"
+    assert other_way.deviation < 1e-12
 
 
 def test_swapped_gates_are_equal_up_to_sign():
@@ -232,6 +235,22 @@ def test_a_parameter_used_twice_is_not_two():
     apart = body("h_t = tanh(A h_{t-1} + B x_t) * σ(C x_t + D h_{t-1})")
     assert not compare(apart, overlapping, rename=True).equal
     assert shared.name == "Test"
+
+
+def test_a_search_among_parts_that_look_alike_is_given_up():
+    """Twelve alike terms, tied to each other by a second sum in an order that no renaming fits."""
+
+    def terms(order):
+        first = " + ".join(f"σ(W_{k} x_t)" for k in range(12))
+        second = " + ".join(f"tanh(W_{k} x_t) * tanh(W_{j} h_{{t-1}})" for k, j in enumerate(order))
+        return body(f"h_t = ({first}) * ({second})\n" + "\n".join(f"param W_{k}: n×n" for k in range(12)))
+
+    one = terms([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0])
+    two = terms([1, 2, 3, 4, 5, 0, 7, 8, 9, 10, 11, 6])
+    assert compare(one, one, rename=True).equal
+    found = compare(one, two, rename=True)
+    assert found.verdict == "undecided"
+    assert "given up" in found.how
 
 
 def test_a_cell_is_itself_and_no_other():

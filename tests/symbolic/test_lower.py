@@ -93,6 +93,12 @@ def test_derivatives_stay_in_terms_of_the_value():
     assert CLASSES["tanh"](2 * a).diff(a) == 2 * (1 - CLASSES["tanh"](2 * a) ** 2)
 
 
+def test_derived_matrices_stand_in_the_table():
+    text = str(lower(cells.antisymmetric()))
+    assert "A = U - U^T - gamma * I" in text
+    assert "lam = exp(-exp(nu))" in text
+
+
 def test_the_table_is_the_same_every_time():
     once, again = str(lower(cells.reduced())), str(lower(cells.reduced()))
     assert once == again
