@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+
+
+class Target(click.ParamType):
+    """A row of `celldsl.emit.TARGETS`, which is looked up only once a command runs: importing it brings SymPy."""
+
+    name = "target"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from celldsl.emit import TARGETS
+
+        if value not in TARGETS:
+            self.fail(f"there is no target {value!r}; there is {', '.join(TARGETS)}", param, ctx)
+        return str(value)
 
 
 @click.command()
@@ -17,7 +31,7 @@ import click
     type=click.Path(path_type=Path),
     help="Folder of the modules, one file per spec; - prints them.",
 )
-@click.option("--target", type=click.Choice(["torch"]), default="torch", show_default=True, help="What to emit.")
+@click.option("--target", type=Target(), default="torch", show_default=True, help="What to emit.")
 @click.option("--force", is_flag=True, help="Replace files that celldsl did not write.")
 def command(specs: tuple[str, ...], output: Path, target: str, force: bool) -> None:
     """Compile specs to modules that need torch alone.

@@ -59,6 +59,7 @@ def test_version(capsys):
         (["train", "--epochs", "many"], "not a valid integer"),
         (["train", "--task", "digit"], "'digit' is not one of"),
         (["train", "--task-option", "length"], "name=value"),
+        (["compile", "lstm", "--target", "toch"], "there is no target 'toch'"),
         (["verify"], "--all"),
         (["new", "2cells"], "no name for a cell"),
     ],
