@@ -213,7 +213,7 @@ def _along_a_vector(node: checked.Call, values: list[Tensor]) -> Tensor:
     if node.function == "mean":
         return x.mean(-1, keepdim=keep)
     if node.function == "norm":
-        return (x * x).sum(-1, keepdim=keep).sqrt()
+        return torch.linalg.vector_norm(x, dim=-1, keepdim=keep)
     if node.function == "dot":
         return (x * values[1]).sum(-1, keepdim=keep)
     if node.function == "outer":

@@ -10,6 +10,7 @@ import torch
 
 import celldsl
 from celldsl.runtime import compare, verify
+from celldsl.runtime.trial import CASES, Case, Trial
 
 torch.set_num_threads(1)
 ZOO = celldsl.zoo()
@@ -21,21 +22,19 @@ def cell(request):
 
 
 @pytest.mark.parametrize("dtype", verify.TOLERANCE, ids=str)
-@pytest.mark.parametrize("case", verify.CASES, ids=str)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_results_and_gradients(cell, case, dtype):
     for row in verify.against_oracle(cell, case, dtype):
         assert row.ok, row
 
 
 def test_every_signal_and_its_gradients(cell):
-    layer, inputs, state, leaves = verify.setting(cell, verify.Case(5, 3, state=True), torch.float64)
-    found = compare.trace(layer.signals(*inputs, state), leaves)
-    parts = compare.parts(state)
-    known = compare.run_layer(cell.checked, layer, inputs, parts, compare.sizes_of(cell.checked)).signals
-    names = {info.name for info in cell.checked.signals if info.role != "input"}
-    assert {name for name in found if not name.startswith("d ")} == {f"{name}_l0" for name in names}
-    expected = compare.trace({name: known[name] for name in known if name in found}, leaves)
-    deviation, where = compare.difference(found, expected)
+    trial = Trial.of(cell, Case(5, 3, state=True), torch.float64)
+    found = trial.layer.signals(*trial.inputs, trial.state)
+    assert found.keys() == {f"{info.name}_l0" for info in cell.checked.signals if info.role != "input"}
+    slow = compare.run_layer(cell.checked, trial.layer, trial.inputs, trial.state, trial.sizes).signals
+    expected = {name: slow[name] for name in found}
+    deviation, where = compare.difference(compare.trace(found, trial.leaves), compare.trace(expected, trial.leaves))
     assert deviation <= 1e-12, where
 
 
@@ -44,27 +43,26 @@ def test_scripted(cell):
         assert row.ok, row
 
 
-def small(cell, case):
-    """A layer of small sizes as a function of all its leaves, for the numerical derivatives."""
-    layer, inputs, state, leaves = verify.setting(cell, case, torch.float64, start=2)
-    names = [name for name in leaves if name in dict(layer.named_parameters())]
-    others = [*inputs, *compare.parts(state)]
+def as_function(trial):
+    """A trial's layer as a function of its leaves, for numerical derivatives."""
+    parameters = dict(trial.layer.named_parameters())
+    states = len(compare.parts(trial.state))
 
     def function(*values):
-        own = dict(zip(names, values[len(others) :], strict=True))
-        given = values[len(inputs) : len(others)]
-        taken = given[0] if len(given) == 1 else tuple(given)
-        output, after = torch.func.functional_call(layer, own, (*values[: len(inputs)], taken if given else None))
+        inputs, given = values[: len(trial.inputs)], values[len(trial.inputs) :][:states]
+        state = None if not given else given[0] if len(given) == 1 else given
+        own = dict(zip(parameters, values[len(inputs) + states :], strict=True))
+        output, after = torch.func.functional_call(trial.layer, own, (*inputs, state))
         return (output, *compare.parts(after))
 
-    return function, (*others, *(leaves[name] for name in names))
+    return function, (*trial.inputs, *compare.parts(trial.state), *parameters.values())
 
 
 def test_first_derivatives_are_those_of_finite_differences(cell):
-    function, leaves = small(cell, verify.Case(3, 2, state=True))
+    function, leaves = as_function(Trial.of(cell, Case(3, 2, state=True), torch.float64, start=2))
     assert torch.autograd.gradcheck(function, leaves, fast_mode=True)
 
 
 def test_second_derivatives_too(cell):
-    function, leaves = small(cell, verify.Case(2, 1, state=True))
+    function, leaves = as_function(Trial.of(cell, Case(2, 1, state=True), torch.float64, start=2))
     assert torch.autograd.gradgradcheck(function, leaves, fast_mode=True)
