@@ -30,7 +30,7 @@ from celldsl.check.order import find_order
 from celldsl.check.roles import find_roles
 from celldsl.check.shapes import infer
 from celldsl.check.typed import Typing
-from celldsl.check.usage import report_dead, report_unused
+from celldsl.check.usage import report_dead, report_shares, report_unused
 from celldsl.check.width import Shape
 from celldsl.errors import Diagnostics
 from celldsl.functions import FUNCTIONS
@@ -61,6 +61,7 @@ class _Finish:
         if not roles.signals:
             return None
         dims.settle(roles)
+        report_shares(names, roles, values, found)
         alive = report_dead(names, roles, values, found)
         order = find_order(names.equations, values, found)
         shapes = self.shapes = infer(names, roles, dims, values, found)

@@ -46,7 +46,8 @@ def report_unused(
         )
 
     for name, param in names.params.items():
-        if name not in read and name not in elsewhere and names.is_own(param):
+        shared = any(share.original.text == name for share in names.shares.values())
+        if name not in read and name not in elsewhere and not shared and names.is_own(param):
             report(f"the parameter `{name}`", name, param.name.span, undeclared)
     for name, share in names.shares.items():
         if name not in read and names.is_own(share):
@@ -61,6 +62,45 @@ def report_unused(
     for name, item in names.defs.items():
         if name not in called and names.is_own(item) and not _is_called(name, called, names):
             report(f"`def {name}`", name, item.name.span, ())
+
+
+def report_shares(names: Names, roles: Roles, values: dict[str, tree.Expr], found: Diagnostics) -> None:
+    """`share U = V` is about two parameters, the second of which some equation reads."""
+    read = {name.text for value in values.values() for name in trees.names(value)}
+    parameters = [name for name in read if names.kind(name) == "parameter" and name not in roles.signals]
+    for name, share in list(names.shares.items()):
+        original, before = share.original.text, len(found.errors)
+        for each in (share.name, share.original):
+            if each.text in roles.signals or names.kind(each.text) != "parameter":
+                found.error(
+                    "share-names",
+                    f"`{each.text}` is no parameter, and only parameters can be shared",
+                    each.span,
+                    help="write the equation that makes the two equal",
+                )
+                break
+        else:
+            chain = [name, original]
+            while chain[-1] in names.shares and chain[-1] not in chain[:-1]:
+                chain.append(names.shares[chain[-1]].original.text)
+            if chain[-1] in chain[:-1]:
+                if name == min(chain):
+                    found.error(
+                        "share-names",
+                        f"`{name}` is shared with itself: {' → '.join(chain)}",
+                        share.span,
+                        help="leave out one of the `share` lines",
+                    )
+            elif chain[-1] not in read and chain[-1] not in names.params and names.is_own(share):
+                close = near(original, [each for each in parameters if each != name])
+                found.error(
+                    "share-names",
+                    f"there is no parameter `{original}` to share",
+                    share.original.span,
+                    help=f"did you mean `{close}`?" if close else "name a parameter that an equation reads",
+                )
+        if len(found.errors) > before:
+            del names.shares[name]
 
 
 def _is_called(name: str, called: set[str], names: Names) -> bool:

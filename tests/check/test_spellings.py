@@ -55,3 +55,42 @@ def test_one_cell(text: str):
 
 def without_inits(cell: Cell):
     return tuple(replace(info, init=None) for info in cell.parameters)
+
+
+VARIANTS = {
+    "lstm1": r"""
+$$i_t = \sigma(U_i h_{t-1} + b_i) \quad (7)$$
+
+$$f_t = \sigma(U_f h_{t-1} + b_f) \quad (8)$$
+
+$$o_t = \sigma(U_o h_{t-1} + b_o) \quad (9)$$
+""",
+    "lstm2": r"""
+$$i_t = \sigma(U_i h_{t-1}) \quad (10)$$
+
+$$f_t = \sigma(U_f h_{t-1}) \quad (11)$$
+
+$$o_t = \sigma(U_o h_{t-1}) \quad (12)$$
+""",
+    "lstm3": r"""
+$$i_t = \sigma(b_i) \quad (13)$$
+
+$$f_t = \sigma(b_f) \quad (14)$$
+
+$$o_t = \sigma(b_o) \quad (15)$$
+""",
+}
+"""As the paper's text prints them (Lu & Salem 2017)."""
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_papers_equations_are_the_shipped_cells(name: str):
+    shipped = relatives.find(name)
+    assert shipped is not None
+    pasted = cell_of(f"cell {shipped.name} extends LSTM {{{VARIANTS[name]}}}")
+    assert pasted == replace(shipped, doc="", cites=(), claims=(), relatives=())
+
+
+def test_the_papers_count():
+    claim = r"claim params = $$N = 4 \times (m \times n + n^2 + n) \quad (6)$$"
+    assert cell_of(LATEX.removesuffix("}") + f"  {claim}\n}}").claims
