@@ -244,7 +244,10 @@ class _Layout:
         return bool(opened) and opened[-1].type == "LSQUARE"
 
     def _is_closed_soon(self, opened: list[Token]) -> bool:
-        """Whether the innermost bracket is closed on this line, so that a `;` in it is only out of place."""
+        """Whether the innermost bracket is closed on this line, so that a `;` in it is only out of place.
+        Without one open, the brace that closes on this line is the cell's own."""
+        if not opened:
+            return False
         depth, ahead = len(opened), 1
         while ahead < FAR and self._peek(ahead).type not in LINE_ENDS | {"END_OF_TEXT"}:
             depth += (self._peek(ahead).type in OPENERS) - (self._peek(ahead).type in CLOSERS)
