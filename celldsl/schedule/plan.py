@@ -102,6 +102,7 @@ class _Planner:
         self.requests: dict[Expr, Reference] = {}
         self.combined: list[tuple[Reference, list[_Row]]] = []
         self.sliced: dict[Signal | Reference, None] = {}
+        self.request_of: dict[str, str] = {}
         self.kinds: dict[str, Kind] = {}
 
     def schedule(self) -> Schedule:
@@ -205,9 +206,10 @@ class _Planner:
             self.sliced[expr] = None
             return expr
         if expr not in self.requests:
-            product = next((node for node in expr.walk() if isinstance(node, Product)), None)
-            base = product_name(product.left, product.right) if product is not None else "v"
+            pure = _pure_product(expr)
+            base = product_name(pure.left, pure.right) if pure is not None else "v"
             self.requests[expr] = self.temporary(expr.shape, Kind.FREE, join(base, of, "_"))
+            self.request_of[self.requests[expr].name] = of
         self.sliced[self.requests[expr]] = None
         return self.requests[expr]
 
@@ -455,8 +457,9 @@ class _Part:
             total = row.static[0] if len(row.static) == 1 else Add(row.shape, terms=row.static)
             parts.append(self.planner.static(total))
         real = [part for part in parts if part is not None]
-        base = self.planner.names.candidate(stem_of_all(real) if len(real) > 1 else "b", stem(rows[0].operand))
-        return self.planner.stacked(parts, [row.shape.dims[0] for row in rows], base or "b")
+        base = (stem_of_all(real) if len(real) > 1 else "") or "b"
+        base = self.planner.names.candidate(base, stem(rows[0].operand))
+        return self.planner.stacked(parts, [row.shape.dims[0] for row in rows], base)
 
 
 class _Before(_Part):
@@ -480,7 +483,7 @@ class _Before(_Part):
                 for row in rows:
                     self.collect(self.sum_of(row), row.of, shared)
         for expr, reference in planner.requests.items():
-            self.collect(expr, reference.name, shared)
+            self.collect(expr, planner.request_of[reference.name], shared)
             self.name_after(expr, reference)
 
         for equation, value in values:
@@ -493,7 +496,7 @@ class _Before(_Part):
             else:
                 self.finish_mixed(reference, rows)
         for expr, reference in planner.requests.items():
-            self.of = reference.name
+            self.of = planner.request_of[reference.name]
             value = self.rewrite(expr)
             if value != reference:
                 self.out.append(Compute(reference, value))
@@ -574,6 +577,14 @@ def stem_of_all(matrices: list[Expr]) -> str:
 def product_name(matrix: Expr, operand: Expr) -> str:
     """A name for products of one kind: wx for W_i x_t and W_f x_t."""
     return stem(matrix).split("_")[0].lower() + stem(operand)
+
+
+def _pure_product(expr: Expr) -> Product | None:
+    """The product that an expression is, but for constant terms added to it."""
+    terms = expr.terms if isinstance(expr, Add) else (expr,)
+    products = [term for term in terms if isinstance(term, Product)]
+    rest = [term for term in terms if not isinstance(term, Product | Parameter)]
+    return products[0] if len(products) == 1 and not rest else None
 
 
 def _product(expr: Expr) -> Product | None:

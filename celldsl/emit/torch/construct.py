@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from celldsl.check.cell import SettingInfo
 from celldsl.check.width import Width
 from celldsl.emit.torch import identifiers
 from celldsl.emit.torch.identifiers import Scope, assign
-from celldsl.emit.torch.printer import fraction, width_text
+from celldsl.emit.torch.printer import fraction, named, width_text
 from celldsl.schedule.schedule import Schedule
 
 
@@ -86,14 +88,13 @@ class Constructor:
     # --- statements ------------------------------------------------------------------------
 
     def width(self, width: Width) -> str:
-        return width_text(width, self.local.__getitem__)[0]
+        return width_text(named(width, self.cell), self.local.__getitem__)[0]
 
     @property
     def sizes(self) -> list[str]:
         """Sizes as local names and attributes, and everything that may be wrong with them."""
         given = [(self.input_dim, "input_size"), (self.hidden_dim, "hidden_size")]
-        named = [(self.local[name], argument) for name, argument in given if name]
-        result = [f"{', '.join(n for n, _ in named)} = {', '.join(a for _, a in named)}"] if named else []
+        result: list[str] = []
         asked = ["input_size", "hidden_size", *(self.local[name] for name in self.further)]
         asked += [self.local[info.name] for info in self.hypers if info.is_width]
         result.append(f"if min({', '.join(asked)}) < 1:")
@@ -106,14 +107,13 @@ class Constructor:
         for dim in self.derived:
             assert dim.value is not None
             result += self._divisible(dim.value, dim.name)
-            result.append(f"{self.local[dim.name]} = {self.width(dim.value)}")
+            result.append(f"{self.local[dim.name]} = {width_text(dim.value, self.local.__getitem__)[0]}")
             result += self._positive(dim.value, self.local[dim.name], dim.name)
         known = [dim.value for dim in self.derived]
         for width in self._widths():
             if width not in known:
                 result += self._divisible(width, "")
-                if any(coefficient < 0 for _, coefficient in width.terms):
-                    result += self._positive(width, self.width(width), "")
+                result += self._positive(width, self.width(width), "")
         attributes = [(self.input_attribute, "input_size"), (self.hidden_attribute, "hidden_size")]
         attributes += [(self.attributes[name], self.local[name]) for name in self.further]
         attributes += [(self.attributes[dim.name], self.local[dim.name]) for dim in self.derived]
@@ -121,6 +121,11 @@ class Constructor:
             value = self.local[info.name] if info.kind == "hyper" else _value(info)
             attributes.append((self.attributes[info.name], value))
         result += [assign(attribute, value) for attribute, value in attributes]
+        text = "\n".join([*result, *self.parameters])
+        local = [(self.local[name], argument) for name, argument in given if name]
+        local = [(name, argument) for name, argument in local if re.search(rf"\b{name}\b", text)]
+        if local:
+            result.insert(0, f"{', '.join(name for name, _ in local)} = {', '.join(value for _, value in local)}")
         return [*result, "self.two_biases = two_biases"]
 
     def _widths(self) -> list[Width]:
@@ -149,6 +154,8 @@ class Constructor:
         ]
 
     def _positive(self, width: Width, local: str, name: str) -> list[str]:
+        if all(coefficient > 0 for _, coefficient in width.terms):
+            return []
         rule = f"{name} = {width}" if name else str(width)
         got = ", ".join(f"{{{self.local[part]}=}}" for part in sorted(width.names))
         return [

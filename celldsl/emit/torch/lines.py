@@ -17,13 +17,18 @@ def lines(code: str, comment: str = "", indent: int = 8) -> list[str]:
 
 def _broken(code: str, room: int) -> list[str]:
     """A long statement over several lines: the items of its outermost brackets, or the terms of its sum."""
-    head, _, value = code.partition(" = ")
-    terms = _split(value, (" + ", " - "))
-    if len(terms) > 1:
-        return [f"{head} = (", *(f"    {term}" for term in terms), ")"]
-    factors = _split(value, (" * ", " / "))
-    if len(factors) > 1:
-        return [f"{head} = (", *(f"    {factor}" for factor in factors), ")"]
+    head, value = _head(code)
+    for operators in ((" + ", " - "), (" * ", " / ")):
+        operands = _split(value, operators)
+        if len(operands) > 1:
+            return [f"{head}(", *(f"    {operand}" for operand in operands), ")"]
+    choice = _split(value, (" if ", " else "))
+    if len(choice) == 3:
+        if len(value) + 4 <= room:
+            return [f"{head}(", f"    {value}", ")"]
+        return [f"{head}(", *(f"    {line}" for part in choice for line in _fitted(part, room - 4)), ")"]
+    if head == "return " and len(_split(value, (", ",))) > 1:
+        value = f"({value})"
     opening = _outer_bracket(value)
     if opening is None:
         return [code]
@@ -33,8 +38,25 @@ def _broken(code: str, room: int) -> list[str]:
     if len(items) == 1 and inner.startswith("[") and inner.endswith("]"):
         items = _split(inner[1:-1], (", ",))
         start, end = start + 1, end - 1
-    body = [f"    {item}," for item in items]
-    return [f"{head} = {value[: start + 1]}", *body, value[end:]]
+    joined = ", ".join(items)
+    body = (
+        [f"    {joined}"]
+        if len(joined) + 4 <= room
+        else [f"    {line}" for item in items for line in _fitted(f"{item},", room - 4)]
+    )
+    return [f"{head}{value[: start + 1]}", *body, value[end:]]
+
+
+def _fitted(code: str, room: int) -> list[str]:
+    return [code] if len(code) <= room else _broken(code, room)
+
+
+def _head(code: str) -> tuple[str, str]:
+    """What stands in front of a statement's value, and the value."""
+    if code.startswith("return "):
+        return "return ", code.removeprefix("return ")
+    target, equals, value = code.partition(" = ")
+    return (f"{target} = ", value) if equals and "(" not in target else ("", code)
 
 
 def _outer_bracket(value: str) -> tuple[int, int] | None:

@@ -6,6 +6,8 @@ Decisions are made here and in `sequence`; the templates hold what every cell ha
 from __future__ import annotations
 
 import hashlib
+import re
+import textwrap
 from functools import cached_property
 from pathlib import PurePath
 
@@ -16,6 +18,7 @@ from celldsl.check.width import Shape
 from celldsl.emit.torch import identifiers
 from celldsl.emit.torch.construct import Constructor
 from celldsl.emit.torch.initial import first_values, resets
+from celldsl.emit.torch.lines import LIMIT, lines
 from celldsl.emit.torch.sequence import Body, Writer, carried
 from celldsl.schedule.schedule import Schedule
 from celldsl.syntax.write import write
@@ -52,6 +55,7 @@ class View:
         self.equations = _equations(cell)
         self.doc = _escaped(cell.doc or f"{cell.name}: a recurrent cell.")
         self.cites = [_escaped(cite) for cite in cell.cites]
+        self.widths = _widths(cell)
 
         # Parameters have the first choice of names; what else the class has steps aside.
         scope = identifiers.attributes()
@@ -69,11 +73,11 @@ class View:
         self.input_words = [f"{info.name}_t" for info in cell.inputs]
         self.states = carried(schedule)
         self.state_names = [name.replace("_prev", "") for name in self.body.state]
-        self.state_type = bundle(["Tensor"] * len(self.states), "Tuple[{}]", "Tuple[()]")
+        self.state_type = "State" if len(self.states) > 1 else "Tensor" if self.states else "Tuple[()]"
         self.state_words = ", ".join(f"{info.name}_{{t-{delay}}}" for info, delay in self.states)
         self.resets = resets(schedule, attributes, self.constructor.hidden_attribute)
         self.step_repr = f'f"{self.constructor.shown}"'
-        self.first_state = self._first_state(first_values(schedule, attributes))
+        self.first_state = lines(f"return {', '.join(first_values(schedule, attributes)) or '()'}")
 
     # --- the state: a bare tensor if there is but one, else a tuple -------------------------
 
@@ -99,11 +103,27 @@ class View:
     def stacked_states(self) -> str:
         return bundle([f"torch.stack(all_{name})" for name in self.state_names])
 
-    def _first_state(self, values: list[str]) -> list[str]:
-        code = f"return {', '.join(values)}"
-        if len(code) <= 112:
-            return [code]
-        return ["return (", *(f"    {value}," for value in values), ")"]
+    def if_state(self, text: str) -> str:
+        """Behind a value for a state that is None: what stands for any other."""
+        return f" if state is None else {self.of_state(text)}" if self.states else ""
+
+    @property
+    def state_alias(self) -> str:
+        """The type of a state of several tensors."""
+        if len(self.states) < 2:
+            return ""
+        return self.line(0, f"State = Tuple[{', '.join(['Tensor'] * len(self.states))}]", self.state_words)
+
+    # --- layout ----------------------------------------------------------------------------
+
+    def line(self, indent: int, code: str, comment: str = "") -> str:
+        """A statement, on several lines if it is long."""
+        return "\n".join(" " * indent + line for line in lines(code, comment, indent))
+
+    def text(self, indent: int, words: str) -> str:
+        """A sentence of a docstring."""
+        margin = " " * indent
+        return "\n".join(textwrap.wrap(words, LIMIT, initial_indent=margin, subsequent_indent=margin))
 
     def _shape(self, shape: Shape, first: str) -> str:
         return self.writer.shape(shape, first)
@@ -113,12 +133,12 @@ class View:
         return f"each {shapes[0]}" if len(set(shapes)) == 1 and len(shapes) > 1 else ", ".join(shapes)
 
     @property
-    def state_shapes(self) -> str:
-        return self._state_shapes("B")
+    def state_doc(self) -> str:
+        return f"{self.state_words}, {self._state_shapes('B')}" if self.states else "empty"
 
     @property
-    def layer_state_shapes(self) -> str:
-        return self._state_shapes("L, B")
+    def layer_state_doc(self) -> str:
+        return f"{self.state_words}, {self._state_shapes('L, B')}" if self.states else "empty"
 
     # --- inputs ----------------------------------------------------------------------------
 
@@ -143,8 +163,44 @@ class View:
         return ", ".join(self.layer_inputs)
 
     @property
-    def layer_arguments(self) -> str:
-        return self.each_layer_input("{name}: Tensor")
+    def step_arguments(self) -> list[str]:
+        return [*(f"{t}: Tensor" for t in self.input_words), f"state: Optional[{self.state_type}] = None"]
+
+    @property
+    def layer_arguments(self) -> list[str]:
+        return [*(f"{name}: Tensor" for name in self.layer_inputs), f"state: Optional[{self.state_type}] = None"]
+
+    @property
+    def run_arguments(self) -> list[str]:
+        return [*(f"{n}: Tensor" for n in self.layer_inputs), f"state: Optional[{self.state_type}]", "record: bool"]
+
+    @property
+    def packed_arguments(self) -> list[str]:
+        return [argument.replace(": Tensor", ": PackedSequence") for argument in self.run_arguments]
+
+    @property
+    def packed_result(self) -> str:
+        return f"Tuple[PackedSequence, {self.state_type}, Dict[str, PackedSequence]]"
+
+    @property
+    def run_result(self) -> str:
+        return f"Tuple[Tensor, {self.state_type}, Dict[str, Tensor]]"
+
+    def define(self, name: str, arguments: list[str], result: str = "") -> str:
+        """The first line of a method, or lines; without `result` it gives an output and a state."""
+        result = result or f"Tuple[Tensor, {self.state_type}]"
+        inner = ", ".join(["self", *arguments])
+        if len(line := f"    def {name}({inner}) -> {result}:") <= LIMIT:
+            return line
+        if len(inner) <= LIMIT - 8:
+            return f"    def {name}(\n        {inner}\n    ) -> {result}:"
+        body = "".join(f"        {argument},\n" for argument in ["self", *arguments])
+        return f"    def {name}(\n{body}    ) -> {result}:"
+
+    @property
+    def make_step(self) -> list[str]:
+        call = f"{self.step}(width, hidden_size, device, dtype, {self.constructor.passed})"
+        return lines(f'self.layers[f"l{{layer}}{{direction}}"] = {call}', "", 16)
 
     @property
     def step_inputs(self) -> str:
@@ -182,13 +238,15 @@ class View:
         ]
         if self.states:
             first = f"self.{self.initial_state}({self.inputs[0]}, batch_sizes[0])"
-            result.append(f"{', '.join(self.body.state)} = {first} if state is None else state")
+            result += lines(f"{', '.join(self.body.state)} = {first} if state is None else state")
         result += [
-            f'expect("{self.layer}: {info.name}", {name}, {row(info, "batch_sizes[0]")})'
-            for name, (info, _) in zip(self.body.state, self.states, strict=True)
+            f'expect("{self.layer}: {_state_word(info, delay)}", {name}, {row(info, "batch_sizes[0]")})'
+            for name, (info, delay) in zip(self.body.state, self.states, strict=True)
         ]
         sizes = {dim.name: self.writer.sizes[dim.name] for dim in self.cell.dims if dim.name in self.writer.sizes}
         sizes.update(self.writer.sizes)
+        text = "\n".join([*result, *self.body.lines])
+        sizes = {dim: local for dim, local in sizes.items() if re.search(rf"\b{local}\b", text)}
         names, values = list(sizes.values()), [identifiers.read(self.writer.attributes[dim]) for dim in sizes]
         return [f"{', '.join(names)} = {', '.join(values)}", *result] if names else result
 
@@ -221,6 +279,10 @@ def bundle(items: list[str], many: str = "({})", none: str = "()") -> str:
     return many.format(", ".join(items)) if items else none
 
 
+def _state_word(info: SignalInfo, delay: int) -> str:
+    return info.name if info.depth == 1 else f"{info.name}_{{t-{delay}}}"
+
+
 def fingerprint(cell: Cell) -> str:
     """SHA-256 of the cell as `write` writes it, with all that it has from its parent."""
     assert cell.definition is not None
@@ -235,6 +297,17 @@ def _equations(cell: Cell) -> list[str]:
     return [
         _escaped(f"{text:<{column}}({label})" if label else text) for text, (_, label) in zip(plain, texts, strict=True)
     ]
+
+
+def _widths(cell: Cell) -> str:
+    """`m is the width of x_t, n that of h_t.`"""
+    found: dict[str, str] = {}
+    for info in (*cell.inputs, cell.signal[cell.output], *cell.signals):
+        for name in sorted(info.shape.width.names):
+            if info.shape.width.name == name:
+                found.setdefault(name, f"{info.name}_t")
+    words = [f"{name} is the width of {signal}" for name, signal in found.items()]
+    return f"{', '.join(words)}." if words else "All signals are scalars."
 
 
 def _escaped(text: str) -> str:

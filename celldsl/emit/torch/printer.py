@@ -13,6 +13,7 @@ from enum import IntEnum
 from celldsl.check.cell import (
     Add,
     Call,
+    Cell,
     Concat,
     Dim,
     Div,
@@ -70,7 +71,7 @@ class Printer:
 
     def width(self, width: Width, level: Level = Level.SUM) -> str:
         """A width as a Python integer."""
-        text, own = width_text(width, self.size)
+        text, own = width_text(named(width, self.schedule.cell), self.size)
         return text if own >= level else f"({text})"
 
     def _print(self, expr: Expr) -> Text:
@@ -92,8 +93,9 @@ class Printer:
         if isinstance(expr, Div):
             return self._pair(expr, "/"), Level.PRODUCT
         if isinstance(expr, Pow):
-            left, right = self._print(expr.left), self._print(expr.right)
-            return f"{_in(left, Level.ATOM)} ** {_in(right, Level.SIGN)}", Level.POWER
+            left, right = _in(self._print(expr.left), Level.ATOM), _in(self._print(expr.right), Level.SIGN)
+            simple = all(word.lstrip("-").replace(".", "_").isidentifier() or word.isdigit() for word in (left, right))
+            return f"{left}**{right}" if simple else f"{left} ** {right}", Level.POWER
         if isinstance(expr, Product):
             return self._product(expr)
         if isinstance(expr, Transpose):
@@ -189,6 +191,11 @@ def width_text(width: Width, size: Callable[[str], str], divide: str = "//") -> 
         return above
     below = _polynomial(denominator, size)
     return f"{_in(above, Level.PRODUCT)} {divide} {_in(below, Level.SIGN)}", Level.PRODUCT
+
+
+def named(width: Width, cell: Cell) -> Width:
+    """A width by its own name, if it has one: r for n / 4."""
+    return next((Width.of(dim.name) for dim in cell.dims if dim.value == width), width)
 
 
 def fraction(width: Width) -> tuple[Width, Width]:

@@ -12,7 +12,7 @@ from celldsl.check.cell import Expr, Parameter, Setting, Signal, SignalInfo, Tra
 from celldsl.check.width import Shape, Width
 from celldsl.emit.torch.identifiers import Scope, read, variables
 from celldsl.emit.torch.lines import lines
-from celldsl.emit.torch.printer import Level, Printer
+from celldsl.emit.torch.printer import Level, Printer, named
 from celldsl.schedule.schedule import (
     Compute,
     Delay,
@@ -53,6 +53,13 @@ class Body:
     records: list[tuple[str, str]]  # (signal, its whole sequence), those of `Loop.seen` apart
     output: str
     uses_delayed: bool
+
+    @property
+    def lines(self) -> list[str]:
+        """All code, without its comments."""
+        loop = [*self.loop.start, *self.loop.body] if self.loop else []
+        every = [*self.once, *self.before, *loop, *self.after, *(value for _, value in self.records)]
+        return [line.partition("#")[0] for line in every]
 
 
 class Writer:
@@ -190,7 +197,7 @@ class Writer:
 
     def shape(self, shape: Shape, rows: str) -> str:
         """A shape as a comment: `(B, n)`, `(N, 4n)`."""
-        dims = [str(dim).replace(" ", "") for dim in shape.dims]
+        dims = [str(named(dim, self.cell)).replace(" ", "") for dim in shape.dims]
         if rows:
             dims = [rows, *(dims or ["1"])]
         return f"({', '.join(dims)}{',' if len(dims) == 1 else ''})"
@@ -299,13 +306,18 @@ class Writer:
             for part in statement.parts
             if isinstance(part, Parameter)
         }
-        found: list[str] = []
-        for name in self.schedule.doubled:
-            if name not in stacked:
-                value, second = read(self.attributes[name]), read(self.attributes[f"{name}_hh"])
-                local = self._name("value", name, name)
-                found += [f"{local} = {value}", "if self.two_biases:", f"    {local} = {local} + {second}"]
-        return found
+        names = [name for name in self.schedule.doubled if name not in stacked]
+        if not names:
+            return []
+        values = [read(self.attributes[name]) for name in names]
+        local = [self._name("value", name, name) for name in names]
+        sums = [f"{own} + {read(self.attributes[f'{name}_hh'])}" for own, name in zip(local, names, strict=True)]
+        target = ", ".join(local)
+        return [
+            *lines(f"{target} = {', '.join(values)}"),
+            "if self.two_biases:",
+            *(f"    {line}" for line in lines(f"{target} = {', '.join(sums)}", "", 12)),
+        ]
 
     # --- the loop --------------------------------------------------------------------------
 
@@ -402,7 +414,7 @@ class Writer:
 
 
 def _products(statement: Multiply) -> str:
-    return "product" if isinstance(statement.matrix, Parameter) else "products"
+    return "products" if isinstance(statement.matrix, Reference) else "product"
 
 
 def carried(schedule: Schedule) -> list[tuple[SignalInfo, int]]:
