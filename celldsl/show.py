@@ -20,7 +20,8 @@ def tree(node: Node) -> str:
 
 
 def _tree_lines(node: Node) -> Iterable[str]:
-    facts, children = [], []
+    facts: list[str] = []
+    children: list[Node] = []
     for field in fields(node):
         value = getattr(node, field.name)
         if not field.compare or value is None or value == ():

@@ -32,7 +32,7 @@ def sizes_of(cell: Cell, start: int = 5) -> dict[str, int]:
     raise ValueError(f"no sizes up to 64 times {start} make every width of {cell.name} a whole number")
 
 
-def layer_sizes(cell: Cell, sizes: Mapping[str, int]) -> dict[str, int]:
+def layer_sizes(cell: Cell, sizes: Mapping[str, int]) -> dict[str, Any]:
     """The sizes as the arguments of an emitted layer: `input_size`, `hidden_size`, and further dimensions by name."""
     known = all_sizes(cell, sizes)
     entering, leaving = cell.inputs[0].shape.width, cell.signal[cell.output].shape.width

@@ -7,13 +7,15 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+import celldsl
 from celldsl.runtime import cache
-from celldsl.runtime.load import load
+from celldsl.runtime.load import cell_of, load
 
 TEXT = """
 import torch
@@ -28,6 +30,9 @@ class Twice(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return 2 * x * self.a
 """
+
+SPEC = "cell Twice { h_t = 2 x_t + 0 h_{t-1} }"
+CELL = celldsl.compile(SPEC).checked
 
 
 def python(code: str, **environment: str) -> str:
@@ -44,19 +49,19 @@ def python(code: str, **environment: str) -> str:
 
 
 def test_same_text_same_module():
-    assert load(TEXT, "Twice") is load(TEXT, "Twice")
-    assert load(TEXT, "Twice") is not load(TEXT + "\n", "Twice")
+    assert load(TEXT, CELL) is load(TEXT, CELL)
+    assert load(TEXT, CELL) is not load(TEXT + "\n", CELL)
 
 
 def test_it_is_a_file_that_torchscript_reads():
-    module = load(TEXT, "Twice")
+    module = load(TEXT, CELL)
     assert Path(module.__file__).read_text(encoding="utf-8") == TEXT
     scripted = torch.jit.script(module.Twice())
     assert torch.equal(scripted(torch.ones(2)), torch.full((2,), 2.0))
 
 
 def test_pickle_goes_to_another_process(tmp_path):
-    layer = load(TEXT, "Twice").Twice()
+    layer = load(TEXT, CELL).Twice()
     file = tmp_path / "layer.pickle"
     file.write_bytes(pickle.dumps(layer))
     code = f"""
@@ -69,9 +74,11 @@ def test_pickle_goes_to_another_process(tmp_path):
 
 def test_many_processes_may_write_at_once(tmp_path):
     code = f"""
+        import celldsl
         from celldsl.runtime.load import load
+        cell = celldsl.compile({SPEC!r}).checked
         for k in range(20):
-            assert load({TEXT!r} + "#" * k, "Twice").Twice is not None
+            assert load({TEXT!r} + "#" * k, cell).Twice is not None
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
     environment = {**os.environ, "CELLDSL_CACHE": str(tmp_path)}
@@ -92,8 +99,20 @@ def test_a_damaged_file_is_written_anew(tmp_path):
 
 
 def test_hostile_names_stay_inside_the_cache():
-    module = load(TEXT, "../../Évil name; import os")
-    assert os.path.dirname(module.__file__) == str(cache.folder())
+    module = load(TEXT, replace(CELL, name="../../Évil name; import os"))
+    assert Path(module.__file__).parent == cache.folder()
+
+
+def test_a_shipped_cell_is_a_module_of_the_package():
+    layer = celldsl.compile("lstm").rnn(2, 3)
+    assert type(layer).__module__ == "celldsl.generated.lstm"
+    assert cell_of(layer) == celldsl.compile("lstm").checked
+
+
+def test_a_layer_knows_its_cell():
+    cell = celldsl.compile("cell Other { h_t = tanh(W x_t + U h_{t-1}) }")
+    assert cell_of(cell.rnn(2, 3)) is cell.checked
+    assert cell_of(torch.nn.Linear(2, 3)) is None
 
 
 def test_a_cache_that_cannot_be_made_is_refused(tmp_path):
