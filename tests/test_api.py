@@ -195,3 +195,18 @@ def test_public_names():
 def test_find_knows_the_shipped_cells_in_any_case():
     assert relatives.find("ulstm") is relatives.find("ULSTM")
     assert relatives.find("nothing of the kind") is None
+
+
+def test_the_spec_of_a_cell_stands_alone():
+    text = """
+        cell Base { h_t = tanh(W x_t + U h_{t-1}) }
+        cell Mine extends Base {
+          h_t = tanh(W x_t + U h_{t-1} + b)
+          claim params = params(Base) + n
+          claim equals RNN
+        }"""
+    cell = celldsl.compile(text)
+    alone = celldsl.compile(cell.spec)
+    assert alone.checked.equations == cell.checked.equations
+    assert alone.claims == cell.claims
+    assert cell.spec.count("cell ") == 2  # Base stands in it, RNN is shipped
