@@ -1,0 +1,545 @@
+// What every generated kernel stands on: vectors, functions, products. Included by text, so that a kernel is one
+// file that needs the C++17 standard library alone. `real` is float, or double with -DCELLDSL_DOUBLE.
+//
+// Vectors are those of GCC and clang (`vector_size`), as wide as the target's registers: AVX-512, AVX2, else 16
+// bytes (SSE2, NEON, …). Intrinsics stand only where the compiler finds no good code by itself.
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <thread>
+#include <vector>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace celldsl {
+
+#ifdef CELLDSL_DOUBLE
+using real = double;
+using whole = int64_t;
+#else
+using real = float;
+using whole = int32_t;
+#endif
+
+#if defined(__AVX512F__)
+constexpr int BYTES = 64, ROWS = 6, VECTORS = 4;
+#elif defined(__AVX2__) || defined(__AVX__)
+constexpr int BYTES = 32, ROWS = 6, VECTORS = 2;
+#elif defined(__aarch64__)
+constexpr int BYTES = 16, ROWS = 6, VECTORS = 4;
+#else
+constexpr int BYTES = 16, ROWS = 6, VECTORS = 2;
+#endif
+constexpr int LANES = BYTES / static_cast<int>(sizeof(real));
+
+typedef real vec __attribute__((vector_size(BYTES)));
+typedef whole ivec __attribute__((vector_size(BYTES)));
+typedef real loose __attribute__((vector_size(BYTES), aligned(sizeof(real)), may_alias));
+
+#define CELLDSL_INLINE inline __attribute__((always_inline))
+
+CELLDSL_INLINE vec broadcast(real value) { return vec{} + value; }
+CELLDSL_INLINE vec load(const real* p) { return *reinterpret_cast<const loose*>(p); }
+CELLDSL_INLINE void store(real* p, vec v) { *reinterpret_cast<loose*>(p) = v; }
+
+// The first `count` lanes; the others are zero, and are not touched in memory.
+CELLDSL_INLINE vec load_part(const real* p, int count) {
+#if defined(__AVX512F__) && !defined(CELLDSL_DOUBLE)
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1u), p);
+#elif defined(__AVX512F__)
+  return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1u), p);
+#else
+  vec v{};
+  for (int lane = 0; lane < LANES; ++lane)
+    if (lane < count) v[lane] = p[lane];
+  return v;
+#endif
+}
+CELLDSL_INLINE void store_part(real* p, vec v, int count) {
+#if defined(__AVX512F__) && !defined(CELLDSL_DOUBLE)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1u), v);
+#elif defined(__AVX512F__)
+  _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << count) - 1u), v);
+#else
+  for (int lane = 0; lane < LANES; ++lane)
+    if (lane < count) p[lane] = v[lane];
+#endif
+}
+template <bool part>
+CELLDSL_INLINE vec get(const real* p, int count) {
+  if constexpr (part) return load_part(p, count);
+  return load(p);
+}
+template <bool part>
+CELLDSL_INLINE void put(real* p, vec v, int count) {
+  if constexpr (part)
+    store_part(p, v, count);
+  else
+    store(p, v);
+}
+
+// --- functions -----------------------------------------------------------------------------
+//
+// NaN goes through all of them. Errors, in units in the last place of the result (ulp), as the tests measure them:
+// float: exp, sigmoid 3, tanh 6; double: exp 2, sigmoid 4, tanh 4. What has no loop of its own here calls libm on each lane.
+
+typedef decltype(vec{} < vec{}) mask;
+
+CELLDSL_INLINE vec where(mask m, vec a, vec b) { return m ? a : b; }
+CELLDSL_INLINE mask less(vec a, vec b) { return a < b; }
+CELLDSL_INLINE mask between(vec low, vec a, vec high) { return (low < a) & (a < high); }
+
+template <class Function>
+CELLDSL_INLINE vec lanewise(Function f, vec x) {
+  for (int lane = 0; lane < LANES; ++lane) x[lane] = f(x[lane]);
+  return x;
+}
+
+// a where it is NaN, else within [low, high].
+CELLDSL_INLINE vec within(vec a, real low, real high) {
+  a = where(a < broadcast(low), broadcast(low), a);
+  return where(a > broadcast(high), broadcast(high), a);
+}
+
+CELLDSL_INLINE vec bits(ivec pattern) {
+  vec v;
+  std::memcpy(&v, &pattern, sizeof v);
+  return v;
+}
+
+// p * 2^k, for whole k; overflows and underflows as the true product does.
+CELLDSL_INLINE vec scaled(vec p, vec k) {
+#if defined(__AVX512F__) && !defined(CELLDSL_DOUBLE)
+  return _mm512_scalef_ps(p, k);
+#elif defined(__AVX512F__)
+  return _mm512_scalef_pd(p, k);
+#else
+  constexpr int mantissa = std::numeric_limits<real>::digits - 1;
+  constexpr whole bias = std::numeric_limits<real>::max_exponent - 1;
+  const ivec whole_k = __builtin_convertvector(where(k == k, k, vec{}), ivec);
+  const ivec half = whole_k >> 1;
+  return p * bits((half + bias) << mantissa) * bits((whole_k - half + bias) << mantissa);
+#endif
+}
+
+CELLDSL_INLINE vec nearest(vec a) {
+#if defined(__AVX512F__) && !defined(CELLDSL_DOUBLE)
+  return _mm512_roundscale_ps(a, 8);
+#elif defined(__AVX512F__)
+  return _mm512_roundscale_pd(a, 8);
+#else
+  // Adding 1.5 * 2^mantissa leaves no room for a fraction.
+  constexpr real big = sizeof(real) == 4 ? real(12582912.0) : real(6755399441055744.0);
+  volatile real keep = big;
+  const vec shift = broadcast(keep);
+  return (a + shift) - shift;
+#endif
+}
+
+// exp by 2^k e^r with |r| <= ln2 / 2; the polynomials are those of Moshier's Cephes.
+CELLDSL_INLINE vec exp_core(vec x) {
+  const vec k = nearest(x * real(1.44269504088896340736));
+#ifdef CELLDSL_DOUBLE
+  vec r = x - k * real(6.93145751953125e-1);
+  r = r - k * real(1.42860682030941723212e-6);
+  const vec rr = r * r;
+  const vec p = r * ((real(1.26177193074810590878e-4) * rr + real(3.02994407707441961300e-2)) * rr + real(1));
+  const vec q = ((real(3.00198505138664455042e-6) * rr + real(2.52448340349684104192e-3)) * rr +
+                 real(2.27265548208155028766e-1)) * rr + real(2);
+  return scaled(real(1) + real(2) * (p / (q - p)), k);
+#else
+  vec r = x - k * real(0.693359375);
+  r = r - k * real(-2.12194440e-4);
+  vec p = real(1.9875691500e-4) * r + real(1.3981999507e-3);
+  p = p * r + real(8.3334519073e-3);
+  p = p * r + real(4.1665795894e-2);
+  p = p * r + real(1.6666665459e-1);
+  p = p * r + real(5.0000001201e-1);
+  return scaled(p * (r * r) + r + real(1), k);
+#endif
+}
+CELLDSL_INLINE vec exp(vec x) {
+#ifdef CELLDSL_DOUBLE
+  return exp_core(within(x, real(-746), real(710)));
+#else
+  return exp_core(within(x, real(-104), real(89)));
+#endif
+}
+
+// 1 / d, for d between 1 and the square root of the largest number.
+CELLDSL_INLINE vec reciprocal(vec d) {
+#if defined(__AVX512F__) && !defined(CELLDSL_DOUBLE)
+  const vec guess = _mm512_rcp14_ps(d);
+  return guess + guess * (real(1) - d * guess);
+#else
+  return real(1) / d;
+#endif
+}
+
+CELLDSL_INLINE vec sigmoid(vec x) {
+#ifdef CELLDSL_DOUBLE
+  return reciprocal(real(1) + exp_core(within(-x, real(-708), real(708))));
+#else
+  return reciprocal(real(1) + exp_core(within(-x, real(-87), real(87))));
+#endif
+}
+
+CELLDSL_INLINE vec tanh(vec x) {
+#ifdef CELLDSL_DOUBLE
+  // Near zero Cephes' rational function, else 1 - 2 / (e^2|x| + 1) with the sign of x.
+  const vec z = x * x;
+  const vec p = (real(-9.64399179425052238628e-1) * z - real(9.92877231001918586564e1)) * z - real(1.61468768441708447952e3);
+  const vec q = ((z + real(1.12811678491632931402e2)) * z + real(2.23548839060100448583e3)) * z + real(4.84406305325125486048e3);
+  const vec size = where(x < vec{}, -x, x);
+  const vec far = real(1) - real(2) / (exp_core(within(size * real(2), real(0), real(80))) + real(1));
+  return where(size < broadcast(real(0.625)), x + x * z * (p / q), where(x < vec{}, -far, far));
+#else
+  // The rational approximation of Eigen: odd over even, on the interval where tanh is not yet 1.
+  const vec a = within(x, real(-7.90531110763549805), real(7.90531110763549805));
+  const vec z = a * a;
+  vec p = real(-2.76076847742355e-16) * z + real(2.00018790482477e-13);
+  p = p * z + real(-8.60467152213735e-11);
+  p = p * z + real(5.12229709037114e-08);
+  p = p * z + real(1.48572235717979e-05);
+  p = p * z + real(6.37261928875436e-04);
+  p = p * z + real(4.89352455891786e-03);
+  vec q = real(1.19825839466702e-06) * z + real(1.18534705686654e-04);
+  q = q * z + real(2.26843463243900e-03);
+  q = q * z + real(4.89352518554385e-03);
+  // q lies in [0.0049, 0.74]: a Newton step on its reciprocal is safe.
+  const vec y = a * p;
+#if defined(__AVX512F__)
+  const vec guess = _mm512_rcp14_ps(q);
+  return y * (guess + guess * (real(1) - q * guess));
+#else
+  return y / q;
+#endif
+#endif
+}
+
+CELLDSL_INLINE vec abs(vec x) { return where(x < vec{}, -x, where(x == vec{}, vec{}, x)); }
+CELLDSL_INLINE vec sign(vec x) {
+  return where(x > vec{}, broadcast(1), where(x < vec{}, broadcast(-1), where(x == vec{}, vec{}, x)));
+}
+CELLDSL_INLINE vec max(vec a, vec b) { return where(a != a, a, where(a < b, b, where(b != b, b, a))); }
+CELLDSL_INLINE vec min(vec a, vec b) { return where(a != a, a, where(b < a, b, where(b != b, b, a))); }
+CELLDSL_INLINE vec clamp(vec x, vec low, vec high) { return min(max(x, low), high); }
+CELLDSL_INLINE vec relu(vec x) { return where(x < vec{}, vec{}, x); }
+CELLDSL_INLINE vec hard_sigmoid(vec x) { return within(x + real(3), real(0), real(6)) / real(6); }
+CELLDSL_INLINE vec hard_tanh(vec x) { return within(x, real(-1), real(1)); }
+CELLDSL_INLINE vec softsign(vec x) { return x / (real(1) + abs(x)); }
+CELLDSL_INLINE vec silu(vec x) { return x * sigmoid(x); }
+CELLDSL_INLINE vec leaky_relu(vec x) { return where(x > vec{}, x, real(0.01) * x); }
+CELLDSL_INLINE vec log(vec x) { return lanewise([](real a) { return std::log(a); }, x); }
+CELLDSL_INLINE vec log1p(vec x) { return lanewise([](real a) { return std::log1p(a); }, x); }
+CELLDSL_INLINE vec erf(vec x) { return lanewise([](real a) { return std::erf(a); }, x); }
+CELLDSL_INLINE vec sin(vec x) { return lanewise([](real a) { return std::sin(a); }, x); }
+CELLDSL_INLINE vec cos(vec x) { return lanewise([](real a) { return std::cos(a); }, x); }
+CELLDSL_INLINE vec sqrt(vec x) { return lanewise([](real a) { return std::sqrt(a); }, x); }
+CELLDSL_INLINE vec floor(vec x) { return lanewise([](real a) { return std::floor(a); }, x); }
+CELLDSL_INLINE vec softplus(vec x) { return max(x, vec{}) + log1p(exp(-abs(x))); }
+CELLDSL_INLINE vec log_sigmoid(vec x) { return -softplus(-x); }
+CELLDSL_INLINE vec gelu(vec x) { return x * (real(1) + erf(x * real(0.70710678118654752440))) / real(2); }
+CELLDSL_INLINE vec elu(vec x) {
+  return where(x > vec{}, x, lanewise([](real a) { return std::expm1(a); }, where(x > vec{}, vec{}, x)));
+}
+CELLDSL_INLINE vec power(vec a, vec b) {
+  for (int lane = 0; lane < LANES; ++lane) a[lane] = std::pow(a[lane], b[lane]);
+  return a;
+}
+template <int exponent>
+CELLDSL_INLINE vec raised(vec a) {
+  if constexpr (exponent == 1) return a;
+  else if constexpr (exponent % 2) return a * raised<exponent - 1>(a);
+  else return raised<exponent / 2>(a * a);
+}
+
+// --- along a row: the whole vector of one row is in memory ---------------------------------
+
+namespace along {
+inline real sum(const real* a, int64_t n) {
+  real total = 0;
+  for (int64_t j = 0; j < n; ++j) total += a[j];
+  return total;
+}
+inline real mean(const real* a, int64_t n) { return sum(a, n) / real(n); }
+inline real dot(const real* a, const real* b, int64_t n) {
+  real total = 0;
+  for (int64_t j = 0; j < n; ++j) total += a[j] * b[j];
+  return total;
+}
+inline real norm(const real* a, int64_t n) { return std::sqrt(dot(a, a, n)); }
+inline void softmax(const real* a, real* out, int64_t n) {
+  real most = a[0], total = 0;
+  for (int64_t j = 1; j < n; ++j) most = !(a[j] <= most) ? a[j] : most;  // NaN stays
+  for (int64_t j = 0; j < n; ++j) total += out[j] = std::exp(a[j] - most);
+  for (int64_t j = 0; j < n; ++j) out[j] /= total;
+}
+inline void cumsum(const real* a, real* out, int64_t n) {
+  real total = 0;
+  for (int64_t j = 0; j < n; ++j) out[j] = total += a[j];
+}
+inline void reverse_cumsum(const real* a, real* out, int64_t n) {
+  real total = 0;
+  for (int64_t j = n; j-- > 0;) out[j] = total += a[j];
+}
+inline void cumax(const real* a, real* out, int64_t n) {
+  softmax(a, out, n);
+  cumsum(out, out, n);
+}
+inline void rmsnorm(const real* a, real* out, int64_t n) {
+  const real scale = std::sqrt(dot(a, a, n) / real(n) + real(1e-5));
+  for (int64_t j = 0; j < n; ++j) out[j] = a[j] / scale;
+}
+inline void layernorm(const real* a, real* out, int64_t n) {
+  const real middle = mean(a, n);
+  for (int64_t j = 0; j < n; ++j) out[j] = a[j] - middle;
+  rmsnorm(out, out, n);
+}
+}  // namespace along
+
+// --- memory --------------------------------------------------------------------------------
+
+// The rows of a matrix: row r begins at p + r * stride. Stride 0: one row for all.
+struct Rows {
+  real* p = nullptr;
+  int64_t stride = 0;
+  real* operator[](int64_t r) const { return p + r * stride; }
+};
+
+inline int64_t up(int64_t a, int64_t to) { return (a + to - 1) / to * to; }
+inline int64_t parts_of(int64_t a, int64_t size) { return (a + size - 1) / size; }
+
+// A thread's own memory, kept between calls: memory handed back is mapped anew, page by page, at every call.
+class Arena {
+ public:
+  ~Arena() { std::free(memory); }
+  void open(int64_t reals) {
+    const size_t bytes = static_cast<size_t>(up(reals * static_cast<int64_t>(sizeof(real)) + 4 * BYTES, 64));
+    if (bytes > size) {
+      std::free(memory);
+      memory = nullptr;
+      size = 0;
+      if (posix_memalign(&memory, 64, bytes) != 0) throw std::bad_alloc();
+      size = bytes;
+    }
+    next = static_cast<real*>(memory);
+#ifdef CELLDSL_POISON
+    std::memset(memory, 0xff, size);  // NaN everywhere: nothing may be read before it is written
+#endif
+  }
+  real* take(int64_t reals) {
+    real* taken = next;
+    next += up(reals, LANES);
+    return taken;
+  }
+
+ private:
+  void* memory = nullptr;
+  size_t size = 0;
+  real* next = nullptr;
+};
+
+// --- products ------------------------------------------------------------------------------
+
+// One stacked product of a stage: for each of `gates` results, lane j of the result is the sum over all segments s
+// and all k of matrix[gate][s](j, k) * operand[s][row][k]. Lanes are worked on in blocks of `block`; the columns of a
+// block are gate 0's lanes, gate 1's lanes, …, packed without gaps.
+constexpr int MOST_GATES = CELLDSL_MOST_GATES, MOST_SEGMENTS = CELLDSL_MOST_SEGMENTS;
+struct Matrix {
+  const real* p;
+  int64_t down, across;  // strides from row to row and from column to column
+};
+struct Product {
+  int gates = 0, segments = 0;
+  int64_t lanes = 0, block = 0, depth = 0;
+  int64_t length[MOST_SEGMENTS];
+  Matrix matrix[MOST_GATES][MOST_SEGMENTS];
+  real* packed = nullptr;
+
+  int64_t vectors() const { return parts_of(gates * block, LANES); }
+  int64_t blocks() const { return parts_of(lanes, block); }
+  int64_t block_lanes(int64_t b) const { return std::min(block, lanes - b * block); }
+  int64_t packed_reals() const { return blocks() * vectors() * LANES * depth; }
+  int64_t stride() const { return vectors() * LANES; }  // of the results of a block
+  void close() {
+    depth = 0;
+    for (int s = 0; s < segments; ++s) depth += length[s];
+  }
+};
+
+// How many of the vectors from v on make a panel.
+inline int panel_width(int64_t v, int64_t vectors) {
+  return static_cast<int>(std::min<int64_t>(VECTORS, vectors - v));
+}
+
+inline void pack(const Product& product, int64_t b) {
+  const int64_t lanes = product.block_lanes(b), columns = product.gates * lanes, vectors = parts_of(columns, LANES);
+  real* out = product.packed + b * product.vectors() * LANES * product.depth;
+  for (int64_t v = 0; v < vectors; v += VECTORS) {
+    const int64_t width = panel_width(v, vectors) * LANES;
+    for (int64_t at = 0; at < width;) {
+      const int64_t column = v * LANES + at;
+      if (column >= columns) {
+        for (int64_t k = 0; k < product.depth; ++k) std::fill(out + k * width + at, out + (k + 1) * width, real(0));
+        break;
+      }
+      const int64_t gate = column / lanes, lane = column % lanes, run = std::min(lanes - lane, width - at);
+      int64_t k0 = 0;
+      for (int s = 0; s < product.segments; ++s) {
+        const Matrix& m = product.matrix[gate][s];
+        const real* from = m.p + (b * product.block + lane) * m.down;
+        const int64_t length = product.length[s];
+        if (m.down == 1) {
+          for (int64_t k = 0; k < length; ++k)
+            std::memcpy(out + (k0 + k) * width + at, from + k * m.across, static_cast<size_t>(run) * sizeof(real));
+        } else {
+          for (int64_t k = 0; k < length; k += 16)  // a tile at a time: reads run along rows, writes along columns
+            for (int64_t j = 0; j < run; ++j)
+              for (int64_t kk = k; kk < std::min(k + 16, length); ++kk)
+                out[(k0 + kk) * width + at + j] = from[j * m.down + kk * m.across];
+        }
+        k0 += length;
+      }
+      at += run;
+    }
+    out += width * product.depth;
+  }
+}
+
+struct Piece {
+  const real* p;
+  int64_t stride, length;
+};
+
+template <int rows, int vectors>
+CELLDSL_INLINE void tile(const Piece* pieces, int count, int64_t row, const real* panel, real* out, int64_t stride, bool first) {
+  vec sum[rows][vectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) sum[r][v] = first ? vec{} : load(out + r * stride + v * LANES);
+  for (int piece = 0; piece < count; ++piece) {
+    const int64_t step = pieces[piece].stride, length = pieces[piece].length;
+    const real* a = pieces[piece].p + row * step;
+    for (int64_t k = 0; k < length; ++k, panel += vectors * LANES) {
+      vec w[vectors];
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) w[v] = load(panel + v * LANES);
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; ++r) {
+        const vec x = broadcast(a[r * step + k]);
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; ++v) sum[r][v] += w[v] * x;
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) store(out + r * stride + v * LANES, sum[r][v]);
+}
+
+using Tile = void (*)(const Piece*, int, int64_t, const real*, real*, int64_t, bool);
+template <int rows, int vectors>
+void tile_function(const Piece* pieces, int count, int64_t row, const real* panel, real* out, int64_t stride, bool first) {
+  tile<rows, vectors>(pieces, count, row, panel, out, stride, first);
+}
+template <int vectors>
+inline Tile tile_of(int64_t rows) {
+  static const Tile table[] = {tile_function<1, vectors>, tile_function<2, vectors>, tile_function<3, vectors>,
+                               tile_function<4, vectors>, tile_function<5, vectors>, tile_function<6, vectors>};
+  static_assert(ROWS == 6, "one entry for each number of rows");
+  return table[rows - 1];
+}
+inline Tile tile_for(int64_t rows, int64_t vectors) {
+  if constexpr (VECTORS == 4) {
+    if (vectors == 4) return tile_of<4>(rows);
+    if (vectors == 3) return tile_of<3>(rows);
+  }
+  return vectors == 2 ? tile_of<2>(rows) : tile_of<1>(rows);
+}
+
+constexpr int64_t DEPTH = 192;  // of a panel that stays in the first-level cache
+
+// The results of block b for `rows` rows: out[row * product.stride() + gate * lanes + lane].
+inline void multiply(const Product& product, int64_t b, const Rows* operands, int64_t rows, real* out) {
+  const int64_t vectors = parts_of(product.gates * product.block_lanes(b), LANES), stride = product.stride();
+  const real* panel = product.packed + b * product.vectors() * LANES * product.depth;
+  const int64_t tiles = parts_of(rows, ROWS);
+  const int64_t slices = std::max<int64_t>(1, (product.depth + DEPTH / 2) / DEPTH), slice = parts_of(product.depth, slices);
+  for (int64_t v = 0; v < vectors; v += VECTORS) {
+    const int64_t width = panel_width(v, vectors);
+    int segment = 0;
+    int64_t done = 0;  // of that segment
+    for (int64_t k = 0; k < product.depth; k += slice) {
+      Piece pieces[MOST_SEGMENTS];
+      int count = 0;
+      for (int64_t left = std::min(slice, product.depth - k); left > 0;) {
+        const int64_t length = std::min(left, product.length[segment] - done);
+        pieces[count++] = {operands[segment].p + done, operands[segment].stride, length};
+        left -= length;
+        done += length;
+        if (done == product.length[segment]) ++segment, done = 0;
+      }
+      for (int64_t at = 0, row = 0; at < tiles; ++at) {
+        const int64_t height = (rows - row + tiles - at - 1) / (tiles - at);
+        tile_for(height, width)(pieces, count, row, panel + k * width * LANES, out + row * stride + v * LANES, stride, k == 0);
+        row += height;
+      }
+    }
+    panel += width * LANES * product.depth;
+  }
+}
+
+// --- threads -------------------------------------------------------------------------------
+
+// A barrier that lets go of its processor when it must wait long: another process may need it.
+class Barrier {
+ public:
+  // Every thread says how many there are before its first wait.
+  void open(int threads) { count.store(threads, std::memory_order_relaxed); }
+  void wait() {
+    if (count.load(std::memory_order_relaxed) == 1) return;
+    const int turn = round.load(std::memory_order_acquire);
+    if (arrived.fetch_add(1, std::memory_order_acq_rel) == count.load(std::memory_order_relaxed) - 1) {
+      arrived.store(0, std::memory_order_relaxed);
+      round.store(turn + 1, std::memory_order_release);
+      return;
+    }
+    for (int spins = 0; round.load(std::memory_order_acquire) == turn; ++spins) {
+      if (spins > 4000) std::this_thread::yield();
+#if defined(__x86_64__) || defined(__i386__)
+      else __builtin_ia32_pause();
+#endif
+    }
+  }
+
+ private:
+  std::atomic<int> count{1}, arrived{0};
+  alignas(64) std::atomic<int> round{0};
+};
+
+template <class Body>
+inline void on_threads(int threads, Body body) {
+#ifdef _OPENMP
+  if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+    body(omp_get_thread_num(), omp_get_num_threads());
+    return;
+  }
+#endif
+  (void)threads;
+  body(0, 1);
+}
+
+}  // namespace celldsl

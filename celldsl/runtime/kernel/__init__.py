@@ -1,0 +1,1 @@
+"""Kernels: C++ built by the user's compiler, called by torch."""

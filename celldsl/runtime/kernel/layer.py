@@ -1,0 +1,161 @@
+"""A layer that computes its sequences by kernels, and by the portable module whatever kernels cannot.
+
+`KernelLayer` stands in front of an emitted layer. It takes over sequences of float32 or float64 on the CPU; recorded
+signals, other devices and dtypes, autocast and TorchScript stay with the portable code, vmap and other function
+transforms with torch operations. Everything else, parameters and state dict included, is the emitted layer's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence
+
+from celldsl.runtime.kernel import cells
+from celldsl.runtime.kernel.cells import CellKernels, Rows
+
+
+class KernelLayer(nn.Module):
+    """Put in front of an emitted layer's class; `spec` is the cell's text, which compiles by itself."""
+
+    spec: str = ""
+    layers: nn.ModuleDict
+
+    @property
+    def kernels(self) -> CellKernels:
+        return cells.of(self.spec)
+
+    def run(self, *arguments: Any) -> Any:
+        """As the portable `run`: (inputs…, state, record) -> output, last state, signals."""
+        *inputs, state, record = arguments
+        if record or isinstance(inputs[0], PackedSequence) or not self._suits(inputs):
+            return super().run(*arguments)  # type: ignore[misc]
+        if any(x.dim() not in (2, 3) or x.dim() != inputs[0].dim() for x in inputs) or 0 in inputs[0].shape:
+            return super().run(*arguments)  # type: ignore[misc]
+        if inputs[0].size(-1) != self.input_size:
+            return super().run(*arguments)  # type: ignore[misc]
+        batched = inputs[0].dim() == 3
+        ordered = [self.steps_first(x, batched) for x in inputs]  # type: ignore[operator]
+        steps, batch = ordered[0].size(0), ordered[0].size(1)
+        if any(x.size(0) != steps or x.size(1) != batch for x in ordered):
+            return super().run(*arguments)  # type: ignore[misc]
+        states = self._listed(state)
+        if states is not None and not batched:
+            states = [value.unsqueeze(1) for value in states]
+        flat, last = self._through([x.flatten(0, 1) for x in ordered], Rows(None, steps, batch), None, states)
+        if not batched:
+            last = [value.squeeze(1) for value in last]
+        return self.restored(flat, steps, batch, batched), self._bundled(last), {}  # type: ignore[operator]
+
+    def run_layers(self, *arguments: Any) -> Any:
+        """As the portable `run_layers`; packed sequences come here."""
+        *inputs, batch_sizes, state, record = arguments
+        if record or not batch_sizes or not self._suits(inputs) or inputs[0].size(-1) != self.input_size:
+            return super().run_layers(*arguments)  # type: ignore[misc]
+        rows = Rows(torch.tensor(batch_sizes), len(batch_sizes), batch_sizes[0])
+        flat, last = self._through(list(inputs), rows, batch_sizes, self._listed(state))
+        return flat, self._bundled(last), {}
+
+    def _through(
+        self, inputs: list[Tensor], rows: Rows, batch_sizes: list[int] | None, states: list[Tensor] | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """All layers and directions; inputs (N, width), states (L, B, width)."""
+        portable, kernels = _in_transform(), self.kernels
+        turn = _backwards(batch_sizes) if batch_sizes is not None and self.bidirectional else None
+        lasts: list[list[Tensor]] = []
+        outputs: list[Tensor] = []
+        carried = self._carried()
+        if states is not None:
+            self._expect(states, rows.batch)
+        for k, (name, step) in enumerate(self.layers.items()):
+            reverse = name.endswith("_reverse")
+            first: list[Tensor | None] = [None] * carried if states is None else [state[k] for state in states]
+            if states is None and self._starts_elsewhere:
+                begun = step.initial_state(inputs[0], rows.batch)  # type: ignore[operator]
+                first = [begun] if isinstance(begun, Tensor) else list(begun)
+            taken = [_reversed(x, rows, turn) for x in inputs] if reverse else inputs
+            output, last = kernels.run(step, taken, rows, first, portable)
+            lasts.append(last)
+            outputs.append(_reversed(output, rows, turn) if reverse else output)
+            if reverse or not self.bidirectional:
+                joined = torch.cat(outputs, dim=1) if self.bidirectional else outputs[0]
+                outputs.clear()
+                if self.dropout > 0 and k + 1 < len(self.layers):
+                    joined = functional.dropout(joined, self.dropout, self.training)
+                inputs = [joined, *inputs[1:]]
+        return inputs[0], [torch.stack(values) for values in zip(*lasts, strict=True)]
+
+    # --- states -------------------------------------------------------------------------
+
+    def _carried(self) -> int:
+        return sum(info.depth for info in self.kernels.cell.states)
+
+    @property
+    def _starts_elsewhere(self) -> bool:
+        """Whether some state does not begin at zero."""
+        return any(info.initial is not None for info in self.kernels.cell.states)
+
+    def _listed(self, state: Any) -> list[Tensor] | None:
+        if state is None:
+            return None
+        return [state] if isinstance(state, Tensor) else list(state)
+
+    def _bundled(self, values: list[Tensor]) -> Any:
+        return values[0] if len(values) == 1 else tuple(values)
+
+    def _expect(self, states: list[Tensor], batch: int) -> None:
+        kernels = self.kernels
+        deepest = max((info.depth for info in kernels.cell.states), default=0)
+        order = [i for delay in range(1, deepest + 1) for i in kernels.cell.states if i.depth >= delay]
+        if len(order) != len(states):
+            raise ValueError(f"{kernels.cell.name}: expected a state of {len(order)} tensors, got {len(states)}")
+        sizes = kernels._sizes(next(iter(self.layers.values())))
+        for value, info in zip(states, order, strict=True):
+            width = int(info.shape.width.at(sizes)) if info.shape.rank else 1
+            if info.role == "input":
+                width = value.size(-1)
+            if list(value.shape) != [len(self.layers), batch, width]:
+                raise ValueError(
+                    f"{kernels.cell.name}: {info.name} of all layers: expected shape "
+                    f"{[len(self.layers), batch, width]}, got {list(value.shape)}"
+                )
+
+    # --- when ---------------------------------------------------------------------------
+
+    def _suits(self, inputs: Any) -> bool:
+        tensors = [x for x in inputs if isinstance(x, Tensor)]
+        if len(tensors) != len(inputs) or torch.is_autocast_enabled("cpu"):
+            return False
+        return cells.suits([*tensors, *self.parameters()]) and not torch.onnx.is_in_onnx_export()
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """What torch.jit.script compiles: the portable layer with the same parameters."""
+        portable = type(self).__mro__[type(self).__mro__.index(KernelLayer) + 1]
+        twin = portable.__new__(portable)
+        twin.__dict__ = dict(self.__dict__)
+        return twin
+
+
+def _in_transform() -> bool:
+    """Whether a transform of torch.func (vmap, grad, …) is at work."""
+    interpreter = getattr(torch._C._functorch, "peek_interpreter_stack", None)
+    return interpreter is not None and interpreter() is not None
+
+
+def _reversed(sequence: Tensor, rows: Rows, turn: Tensor | None) -> Tensor:
+    """Each sequence of the batch, last step first."""
+    if turn is not None:
+        return sequence.index_select(0, turn)
+    return sequence.view(rows.steps, rows.batch, sequence.size(1)).flip(0).flatten(0, 1)
+
+
+def _backwards(batch_sizes: list[int]) -> Tensor:
+    """Row (t, r) of packed sequences -> row (length of r - 1 - t, r)."""
+    sizes = torch.tensor(batch_sizes)
+    offsets = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)[:-1]])
+    lengths = (sizes.unsqueeze(0) > torch.arange(batch_sizes[0]).unsqueeze(1)).sum(1)
+    found = [offsets[lengths[:size] - 1 - t] + torch.arange(size) for t, size in enumerate(batch_sizes)]
+    return torch.cat(found)

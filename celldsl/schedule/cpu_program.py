@@ -1,0 +1,544 @@
+"""One step of a cell, forward and backward, as two lists of statements for a kernel.
+
+The forward list is the tape of the symbolic form, the backward list its adjoint; both are freed here of what a kernel
+has no use for. Sums of products become one product of several terms, functions of whole vectors become statements of
+their own, and the backward list begins with what it computes again rather than reads from memory. Where statements
+run, and where values live, is `cpu_stages`'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import sympy
+
+from celldsl.check.cell import Cell, Dim, Expr, Setting, Signal
+from celldsl.check.width import Shape
+from celldsl.errors import CelldslError
+from celldsl.symbolic.adjoint import Accumulated, Adjoint, Assign, Transposed, derive
+from celldsl.symbolic.algebra import Along as AlongFunction
+from celldsl.symbolic.algebra import signal_symbol, size_of, stretch, take
+from celldsl.symbolic.form import Form
+from celldsl.symbolic.tape import Node, OpaqueNode, ProductNode, Tape
+
+Symbol = sympy.Symbol
+
+
+class NotForCpu(CelldslError):
+    """The cell has something in it that no CPU kernel is generated for; the text says what."""
+
+
+# --- statements ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Let:
+    """`symbol = value`, entry by entry; scalars stretch."""
+
+    symbol: Symbol
+    value: sympy.Expr
+    shape: Shape
+
+    @property
+    def reads(self) -> tuple[Symbol, ...]:
+        return tuple(sorted(self.value.free_symbols, key=str))
+
+    def __str__(self) -> str:
+        return f"{self.symbol} = {self.value}"
+
+
+@dataclass(frozen=True)
+class Term:
+    """`matrix · operand`, or with the matrix transposed. `matrix` indexes `Programs.matrices`."""
+
+    matrix: int
+    transposed: bool
+    operand: Symbol
+
+
+@dataclass(frozen=True)
+class Multiply:
+    """`symbol` = the sum of its terms."""
+
+    symbol: Symbol
+    terms: tuple[Term, ...]
+    shape: Shape
+
+    @property
+    def reads(self) -> tuple[Symbol, ...]:
+        return tuple(dict.fromkeys(term.operand for term in self.terms))
+
+
+@dataclass(frozen=True)
+class Along:
+    """`symbol = function(operands)`, which reads whole vectors: softmax, sum, …"""
+
+    symbol: Symbol
+    function: str
+    operands: tuple[Symbol, ...]
+    shape: Shape
+
+    @property
+    def reads(self) -> tuple[Symbol, ...]:
+        return tuple(dict.fromkeys(self.operands))
+
+    def __str__(self) -> str:
+        return f"{self.symbol} = {self.function}({', '.join(map(str, self.operands))})"
+
+
+@dataclass(frozen=True)
+class Concat:
+    """`symbol` = `parts` one above the other."""
+
+    symbol: Symbol
+    parts: tuple[Symbol, ...]
+    shape: Shape
+
+    @property
+    def reads(self) -> tuple[Symbol, ...]:
+        return self.parts
+
+    def __str__(self) -> str:
+        return f"{self.symbol} = [{'; '.join(map(str, self.parts))}]"
+
+
+@dataclass(frozen=True)
+class Take:
+    """`symbol` = the entries of `operand` behind those of `before`."""
+
+    symbol: Symbol
+    operand: Symbol
+    before: tuple[Shape, ...]
+    shape: Shape
+
+    @property
+    def reads(self) -> tuple[Symbol, ...]:
+        return (self.operand,)
+
+    def __str__(self) -> str:
+        return f"{self.symbol} = part {len(self.before) + 1} of {self.operand}"
+
+
+@dataclass(frozen=True)
+class Gather:
+    """`symbol` = Σ `of` over rows and steps."""
+
+    symbol: Symbol
+    of: Symbol
+    shape: Shape
+
+    @property
+    def reads(self) -> tuple[Symbol, ...]:
+        return (self.of,)
+
+    def __str__(self) -> str:
+        return f"{self.symbol} = Σ {self.of}"
+
+
+Statement = Let | Multiply | Along | Concat | Take | Gather
+
+
+@dataclass(frozen=True)
+class Weight:
+    """The gradient of a matrix: Σ outer(cotangent, operand) over rows and steps."""
+
+    matrix: int
+    cotangent: Symbol
+    operand: Symbol
+
+
+@dataclass(frozen=True)
+class Hoisted:
+    """A sum of products with inputs that is computed before the loop, for all steps together: `terms` are pairs of
+    a matrix and an input's name. `symbol` is what a step reads; `cotangent` what the backward step hands back."""
+
+    symbol: Symbol
+    terms: tuple[tuple[int, str], ...]
+    shape: Shape
+    cotangent: Symbol | None = None
+
+
+@dataclass(frozen=True)
+class Carry:
+    """The cotangent of a signal `delay` - 1 steps back, on its way to the step that made it."""
+
+    signal: str
+    delay: int
+    arriving: Symbol
+    leaving: Symbol
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Both directions of one step.
+
+    matrices: the timeless matrices of the products, each once.
+    constants: vectors and scalars of parameters alone, computed before the kernel runs; leaves of the programs.
+    saved: what the forward pass writes down for the backward pass, besides inputs, states and output.
+    results: forward, the signals that leave the step; backward, symbol -> input whose gradient it is.
+    gathered: symbol of a `Gather` -> the parameter or constant whose gradient it is.
+    shapes: of every symbol.
+    """
+
+    form: Form
+    tape: Tape
+    hoist: bool
+    matrices: tuple[Expr, ...]
+    constants: tuple[Symbol, ...]
+    forward: tuple[Statement, ...]
+    backward: tuple[Statement, ...]
+    hoisted: tuple[Hoisted, ...]
+    saved: tuple[Symbol, ...]
+    again: tuple[Symbol, ...]
+    weights: tuple[Weight, ...]
+    carries: tuple[Carry, ...]
+    upstream: Symbol
+    gradients: dict[Symbol, str]
+    gathered: dict[Symbol, Symbol]
+    shapes: dict[Symbol, Shape]
+
+
+def build(form: Form, hoist: bool) -> Programs:
+    """The programs of a form's step. `hoist`: products with inputs are left out of the loop.
+
+    Raises NotForCpu for what a kernel cannot do.
+    """
+    return _Builder(form, hoist).build()
+
+
+class _Builder:
+    def __init__(self, form: Form, hoist: bool):
+        self.form, self.hoist, self.cell = form, hoist, form.cell
+        self.adjoint: Adjoint = derive(form)
+        self.tape = self.adjoint.tape
+        self.shapes = dict(self.tape.shapes)
+        self.matrices: list[Expr] = []
+        self.hoisted: list[Hoisted] = []
+        self.constants: dict[Symbol, None] = {}
+        self.owner: dict[Symbol, Symbol] = {}
+        self.ranges: dict[Symbol, tuple[sympy.Expr, ...]] = {}
+        self.numbers = {symbol for symbol, meaning in form.meaning.items() if isinstance(meaning, (Setting, Dim))}
+        self._refuse()
+
+    def build(self) -> Programs:
+        forward = self._merged(self._forward())
+        backward, saved, again = self._backward(forward)
+        weights = self._weights()
+        forward = _needed(forward, {*self._leaving(), *saved})
+        for statement in (*forward, *backward):
+            for symbol in statement.reads:
+                if symbol in self.tape.constants and symbol not in self.numbers:
+                    self.constants[symbol] = None
+        return Programs(
+            form=self.form,
+            tape=self.tape,
+            hoist=self.hoist,
+            matrices=tuple(self.matrices),
+            constants=tuple(self.constants),
+            forward=tuple(forward),
+            backward=tuple(backward),
+            hoisted=tuple(self.hoisted),
+            saved=tuple(saved),
+            again=tuple(again),
+            weights=tuple(weights),
+            carries=tuple(self.carries),
+            upstream=self.upstream,
+            gradients=self.gradients,
+            gathered={s.symbol: self.owner[s.symbol] for s in backward if isinstance(s, Gather)},
+            shapes=self.shapes,
+        )
+
+    def _refuse(self) -> None:
+        cell = self.cell
+        for info in cell.signals:
+            if info.shape.rank > 1:
+                raise NotForCpu(f"{info.name} is a matrix; only vectors and scalars are carried in kernels")
+        for name in {cell.output, *(info.name for info in cell.states)}:
+            if name not in cell.varying:
+                raise NotForCpu(f"{name} does not change in time")
+        if cell.signal[cell.output].role == "input":
+            raise NotForCpu(f"the output {cell.output} is an input")
+        for node in self.tape.nodes:
+            if isinstance(node, OpaqueNode) and node.opaque.function == "outer":
+                raise NotForCpu("outer products")
+            if isinstance(node, (ProductNode, OpaqueNode)):
+                operands = (node.operand,) if isinstance(node, ProductNode) else node.arguments
+                if not node.constant and not all(operand.is_Symbol for operand in operands):
+                    raise NotForCpu(f"{node.symbol}: a number in the place of a vector")
+
+    def _matrix(self, matrix: Expr) -> int:
+        if matrix not in self.matrices:
+            self.matrices.append(matrix)
+        return self.matrices.index(matrix)
+
+    def _input_of(self, symbol: Symbol) -> str | None:
+        """The input that a symbol is, at t."""
+        meaning = self.form.meaning.get(symbol)
+        if isinstance(meaning, Signal) and meaning.delay == 0 and self.cell.signal[meaning.name].role == "input":
+            return meaning.name
+        return None
+
+    def _leaving(self) -> set[Symbol]:
+        """The values of a step that others read: output and states."""
+        names = {self.cell.output, *(info.name for info in self.cell.states if info.role == "state")}
+        return {signal_symbol(name, 0) for name in names}
+
+    # --- forward ------------------------------------------------------------------------
+
+    def _forward(self) -> list[Statement]:
+        statements: list[Statement] = []
+        for node in self.tape.nodes:
+            if node.constant:
+                continue
+            if isinstance(node, Node):
+                statements.append(Let(node.symbol, node.value, node.shape))
+            elif isinstance(node, ProductNode):
+                term = Term(self._matrix(node.product.matrix), False, node.operand)
+                statements.append(Multiply(node.symbol, (term,), node.shape))
+            elif node.opaque.function == "concat":
+                statements.append(Concat(node.symbol, node.arguments, node.shape))
+            else:
+                statements.append(Along(node.symbol, node.opaque.function, node.arguments, node.shape))
+        return statements
+
+    def _merged(self, statements: list[Statement]) -> list[Statement]:
+        """Products that only ever stand together in one sum become one product; those with inputs are hoisted."""
+        products = {s.symbol: s for s in statements if isinstance(s, Multiply)}
+        readers: dict[Symbol, int] = {}
+        for statement in statements:
+            for symbol in statement.reads:
+                readers[symbol] = readers.get(symbol, 0) + 1
+        merged: list[Statement] = []
+        gone: set[Symbol] = set()
+        for statement in statements:
+            if isinstance(statement, Let):
+                parts = [p for p in sympy.Add.make_args(statement.value) if p in products and readers.get(p) == 1]
+                parts.sort(key=lambda p: list(products).index(p))
+                if parts:
+                    gone.update(parts)
+                    rest = statement.value - sympy.Add(*parts)
+                    terms = [term for part in parts for term in products[part].terms]
+                    replaced = self._sum_of(terms, statement.symbol, products[parts[0]].shape, merged)
+                    merged.append(replace(statement, value=rest + replaced))
+                    continue
+            merged.append(statement)
+        alone = [s for s in merged if not (isinstance(s, Multiply) and s.symbol in gone)]
+        if not self.hoist:
+            return alone
+        done: list[Statement] = []
+        for statement in alone:
+            if isinstance(statement, Multiply) and statement.symbol in products:
+                names = [self._input_of(term.operand) for term in statement.terms]
+                if all(names):
+                    terms = tuple((t.matrix, name) for t, name in zip(statement.terms, names, strict=True) if name)
+                    self.hoisted.append(Hoisted(statement.symbol, terms, statement.shape))
+                    continue
+            done.append(statement)
+        return done
+
+    def _sum_of(self, terms: list[Term], target: Symbol, shape: Shape, out: list[Statement]) -> sympy.Expr:
+        names = [self._input_of(term.operand) if self.hoist else None for term in terms]
+        outside = tuple((term.matrix, name) for term, name in zip(terms, names, strict=True) if name)
+        inside = tuple(term for term, name in zip(terms, names, strict=True) if not name)
+        total = sympy.Integer(0)
+        if inside:
+            symbol = self._new(f"product_{_word(target)}", shape)
+            out.append(Multiply(symbol, inside, shape))
+            total += symbol
+        if outside:
+            symbol = self._new(f"before_{_word(target)}", shape)
+            self.hoisted.append(Hoisted(symbol, outside, shape))
+            total += symbol
+        return total
+
+    def _new(self, name: str, shape: Shape) -> Symbol:
+        symbol = self.tape.names.unique(name)
+        self.shapes[symbol] = shape
+        return symbol
+
+    # --- backward -----------------------------------------------------------------------
+
+    def _backward(self, forward: list[Statement]) -> tuple[list[Statement], list[Symbol], list[Symbol]]:
+        cell, adjoint = self.cell, self.adjoint
+        self.upstream = self._new(f"grad_{cell.output}", cell.signal[cell.output].shape)
+        statements: list[Statement] = []
+        outside: dict[Symbol, sympy.Expr] = {}
+        arriving: dict[tuple[str, int], Symbol] = {}
+        for info in cell.states:
+            for delay in range(1, info.depth + 1):
+                arriving[info.name, delay] = self._new(f"carry_{info.name}_{delay}", info.shape)
+        for name, symbol in adjoint.given.items():
+            value = sympy.Integer(0)
+            if name == cell.output:
+                value += self.upstream
+            if (name, 1) in arriving:
+                value += arriving[name, 1]
+            self.shapes[symbol] = cell.signal[name].shape
+            statements.append(Let(symbol, value, cell.signal[name].shape))
+        for statement in adjoint.statements:
+            if statement.phase == "once":
+                continue
+            self.shapes[statement.symbol] = statement.shape
+            if isinstance(statement, Assign):
+                statements.append(
+                    Let(statement.symbol, self._flat(statement.value.xreplace(outside), statements), statement.shape)
+                )
+            elif isinstance(statement, Transposed):
+                if self.hoist and _is_input(cell, statement.terms[0][0].operand):
+                    outside[statement.symbol] = sympy.Integer(0)  # the hoisted products take care of it
+                    continue
+                terms = tuple(Term(self._matrix(p.matrix), True, cotangent) for p, cotangent in statement.terms)
+                statements.append(Multiply(statement.symbol, terms, statement.shape))
+        self.carries = []
+        for (name, delay), symbol in arriving.items():
+            value = arriving.get((name, delay + 1), sympy.Integer(0)) + adjoint.earlier.get((name, delay), 0)
+            leaving = self._new(f"leaving_{name}_{delay}", self.shapes[symbol])
+            statements.append(Let(leaving, value, self.shapes[symbol]))
+            self.carries.append(Carry(name, delay, symbol, leaving))
+        self.gradients: dict[Symbol, str] = {}
+        for info in cell.inputs:
+            value = adjoint.inputs.get(info.name, sympy.Integer(0)) + arriving.get((info.name, 1), 0)
+            value = value.xreplace(outside)
+            if value == 0:
+                continue
+            symbol = self._new(f"grad_{info.name}", info.shape)
+            statements.append(Let(symbol, value, info.shape))
+            self.gradients[symbol] = info.name
+        for accumulated in adjoint.statements:
+            if isinstance(accumulated, Accumulated):
+                self.shapes[accumulated.symbol] = accumulated.shape
+                statements.append(Gather(accumulated.symbol, accumulated.of, accumulated.shape))
+                self.owner[accumulated.symbol] = accumulated.constant
+        self.hoisted = [replace(block, cotangent=self._cotangent(*block.terms[0])) for block in self.hoisted]
+        results = {s.symbol for s in statements if isinstance(s, Gather)}
+        results |= {carry.leaving for carry in self.carries} | set(self.gradients)
+        results |= {w.cotangent for w in self._weights()} | {h.cotangent for h in self.hoisted if h.cotangent}
+        statements = _needed(statements, results)
+        return self._recomputed(statements, forward)
+
+    def _flat(self, value: sympy.Expr, out: list[Statement]) -> sympy.Expr:
+        """The value with every function of whole vectors replaced by the symbol of a statement before it."""
+        if not value.args:
+            return value
+        if isinstance(value, stretch):
+            return self._flat(value.args[0], out)
+        if isinstance(value, take):
+            return self._taken(value, out)
+        arguments = [self._flat(argument, out) for argument in value.args]
+        if not isinstance(value, AlongFunction):
+            return value.func(*arguments)
+        name = value.func.__name__
+        operands = tuple(self._as_symbol(argument, f"in_{name}", out) for argument in arguments)
+        shape = self.shapes[operands[0]] if name in ("softmax", "cumsum", "reverse_cumsum", "cumax") else Shape()
+        for statement in out:
+            if isinstance(statement, Along) and (statement.function, statement.operands) == (name, operands):
+                return statement.symbol
+        symbol = self._new(name, shape)
+        out.append(Along(symbol, name, operands, shape))
+        return symbol
+
+    def _as_symbol(self, value: sympy.Expr, name: str, out: list[Statement]) -> Symbol:
+        if value.is_Symbol:
+            return value
+        shape = next((self.shapes[s] for s in sorted(value.free_symbols, key=str) if self.shapes[s].rank), Shape())
+        symbol = self._new(name, shape)
+        out.append(Let(symbol, value, shape))
+        return symbol
+
+    def _taken(self, value: sympy.Expr, out: list[Statement]) -> Symbol:
+        operand, start, stop = value.args
+        for statement in out:
+            if isinstance(statement, Take) and self.ranges[statement.symbol] == (operand, start, stop):
+                return statement.symbol
+        node = next(n for n in self.tape.nodes if isinstance(n, OpaqueNode) and self._is_concat(n, operand))
+        before: list[Shape] = []
+        at = sympy.Integer(0)
+        for argument in node.opaque.arguments:
+            if sympy.expand(at - start) == 0:
+                symbol = self._new(f"part_{_word(operand)}", argument.shape)
+                self.ranges[symbol] = (operand, start, stop)
+                out.append(Take(symbol, operand, tuple(before), argument.shape))
+                return symbol
+            at += size_of(argument.shape)
+            before.append(argument.shape)
+        raise AssertionError(f"{value} is no part of a concatenation")
+
+    def _is_concat(self, node: OpaqueNode, operand: Symbol) -> bool:
+        return node.opaque.function == "concat" and node.shape == self.shapes[operand]
+
+    def _weights(self) -> list[Weight]:
+        left_out = {(matrix, name) for block in self.hoisted for matrix, name in block.terms}
+        found = []
+        for weight in self.adjoint.weights:
+            if weight.phase == "once":
+                continue
+            matrix = self._matrix(weight.product.matrix)
+            if (matrix, self._input_of(weight.operand)) not in left_out:
+                found.append(Weight(matrix, weight.cotangent, weight.operand))
+        return found
+
+    def _cotangent(self, matrix: int, name: str) -> Symbol | None:
+        """The cotangent of the product of a matrix and an input."""
+        for weight in self.adjoint.weights:
+            if self._matrix(weight.product.matrix) == matrix and self._input_of(weight.operand) == name:
+                return weight.cotangent
+        return None
+
+    def _recomputed(
+        self, statements: list[Statement], forward: list[Statement]
+    ) -> tuple[list[Statement], list[Symbol], list[Symbol]]:
+        """Of the forward values that the backward step reads: which are saved, which computed again in front."""
+        made = {s.symbol: s for s in forward}
+        names = {signal_symbol(info.name, 0) for info in self.cell.states if info.role == "state"}
+        kept = names | {signal_symbol(self.cell.output, 0)}
+        saved: dict[Symbol, None] = {}
+        again: dict[Symbol, None] = {}
+
+        def is_cheap(symbol: Symbol) -> bool:
+            """Whether a value follows from saved values, states, inputs and constants, entry by entry."""
+            if symbol not in made or symbol in kept or symbol in saved:
+                return True
+            statement = made[symbol]
+            return isinstance(statement, Let) and all(is_cheap(read) for read in statement.reads)
+
+        def need(symbol: Symbol) -> None:
+            if symbol not in made or symbol in kept or symbol in saved or symbol in again:
+                return
+            statement = made[symbol]
+            if isinstance(statement, Let) and isinstance(statement.value, Symbol) and statement.value in made:
+                need(statement.value)
+                again[symbol] = None
+            elif is_cheap(symbol):
+                for read in statement.reads:
+                    need(read)
+                again[symbol] = None
+            else:
+                saved[symbol] = None
+
+        operands = [weight.operand for weight in self._weights()]
+        for symbol in operands:
+            if symbol in made and symbol not in kept:
+                saved[symbol] = None
+        wanted = {symbol for statement in statements for symbol in statement.reads}
+        for symbol in [s for s in made if s in wanted]:
+            need(symbol)
+        front = [made[symbol] for symbol in made if symbol in again]
+        return [*front, *statements], [s for s in made if s in saved], list(again)
+
+
+def _needed(statements: list[Statement], results: set[Symbol]) -> list[Statement]:
+    needed, kept = set(results), []
+    for statement in reversed(statements):
+        if statement.symbol in needed:
+            needed.update(statement.reads)
+            kept.append(statement)
+    return kept[::-1]
+
+
+def _is_input(cell: Cell, operand: Expr) -> bool:
+    return isinstance(operand, Signal) and operand.delay == 0 and cell.signal[operand.name].role == "input"
+
+
+def _word(symbol: Symbol) -> str:
+    """A symbol's name as part of another's."""
+    return "".join(c if c.isalnum() else "_" for c in symbol.name.removesuffix("_t")).strip("_")
