@@ -67,14 +67,15 @@ def table(report: Report) -> Table:
 
 
 def markdown(report: Report) -> str:
-    """The table, what it shows, and the command that remakes it, as Markdown."""
+    """The table, what it shows, the command that remakes it, and the figure that lies beside it, as Markdown."""
     has_published = any(cell.published for cell in report.cells)
     rows = [titles(report), *(shown(cell, has_published) for cell in report.cells)]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     lines.insert(1, "|---|" + "---:|" * (len(rows[0]) - 1))
     sources = sorted({f'"paper": {cell.published.source}.' for cell in report.cells if cell.published})
     about = [f"{caption(report)}.", '"best epoch" is chosen on the test data, as in papers without a validation set.']
-    return "\n".join([*lines, "", *about, *sources, "", f"    {report.command}", ""])
+    figure = f"![{report.metric} against epochs on test and training data](accuracy.png)"
+    return "\n".join([*lines, "", *about, *sources, "", f"    {report.command}", "", figure, ""])
 
 
 def show(report: Report, stream: IO[str]) -> None:
