@@ -79,6 +79,22 @@ def test_snippet_stands_in_the_generated_file():
     assert any(generated[at : at + len(shown)] == shown for at in range(len(generated)))
 
 
+def test_measured_numbers_are_those_of_the_report():
+    """And the report's Markdown is what its JSON says."""
+    import json
+
+    from celldsl.bench.report import Report
+    from celldsl.bench.table import markdown
+
+    folder = ROOT / "docs" / "results" / "digits"
+    report = Report.from_json(json.loads((folder / "report.json").read_text(encoding="utf-8")))
+    assert markdown(report) == (folder / "report.md").read_text(encoding="utf-8")
+    assert report.command == "celldsl bench"
+    assert report.ok
+    table = markdown(report).partition("\n\n")[0]
+    assert f"<!-- from docs/results/digits/report.md -->\n{table}\n" in TEXT
+
+
 def test_the_two_commands():
     bench, test = INSTALLS
     for line, extra, last in ((bench, "bench", "celldsl bench"), (test, "test", "pytest")):
