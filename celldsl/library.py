@@ -48,7 +48,7 @@ def zoo() -> list[str]:
 
 
 def shipped(name: str) -> Source | None:
-    """The shipped spec of this name, in any case, or None."""
+    """The shipped spec of this name, in any case and whatever folder, or None."""
     return _shipped().get(name.lower())
 
 
@@ -66,11 +66,24 @@ def cell_names(source: Source) -> list[str]:
     return _CELL_NAME.findall(source.text)
 
 
-@lru_cache(maxsize=1)
+def family(name: str) -> str:
+    """The folder that the shipped spec of this name lies in; empty for one at the top, and for an unknown name."""
+    found = _shelves().get(name.lower())
+    return found[0] if found else ""
+
+
 def _shipped() -> dict[str, Source]:
-    folder = _specs()
+    return {name: source for name, (_, source) in _shelves().items()}
+
+
+@lru_cache(maxsize=1)
+def _shelves() -> dict[str, tuple[str, Source]]:
+    """The folder and the text of every shipped spec. Folders are for people: a name is unique over all of them."""
+    top = _specs()
+    folders = [entry for entry in top.iterdir() if entry.is_dir() and not entry.name.startswith(("_", "."))]
     return {
-        entry.name.removesuffix(SUFFIX).lower(): Source(entry.read_text(encoding="utf-8"), entry.name)
+        entry.name.removesuffix(SUFFIX).lower(): (shelf, Source(entry.read_text(encoding="utf-8"), entry.name))
+        for shelf, folder in (("", top), *((folder.name, folder) for folder in folders))
         for entry in folder.iterdir()
         if entry.name.endswith(SUFFIX)
     }
