@@ -1,0 +1,91 @@
+"""Every shipped cell's module against a NumPy step written from its paper: outputs, final states, parameter counts."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import celldsl
+from celldsl.runtime import compare
+from tests.zoo import references
+from tests.zoo.references import REFERENCES
+
+torch.set_num_threads(1)
+for _module in pkgutil.iter_modules(references.__path__):
+    importlib.import_module(f"{references.__name__}.{_module.name}")
+
+STEPS, ROWS = 5, 2
+
+
+def test_every_spec_has_a_reference():
+    assert sorted(REFERENCES) == celldsl.zoo()
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCES))
+def test_module_is_what_the_paper_says(name):
+    cell, reference = celldsl.compile(name), REFERENCES[name]
+    sizes = compare.sizes_of(cell.checked, 3)
+    assert len(set(sizes.values())) == len(sizes)  # no width passes for another
+    layer = cell.rnn(**compare.layer_sizes(cell.checked, sizes), dtype=torch.float64)
+    parameters = SimpleNamespace(**randomised(layer))
+    x, before = given(cell, layer, sizes)
+
+    output, after = layer(torch.from_numpy(x), before)
+    expected, states = run(reference.step, parameters, x, cell, before)
+
+    assert deviation(output, expected) <= 1e-12
+    for state, found in zip(cell.states, compare.parts(after), strict=True):
+        assert deviation(found[0], states[state]) <= 1e-12, state
+    assert sum(each.numel() for each in layer.parameters()) == reference.params(**sizes) == cell.count(**sizes)
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCES))
+def test_counts_as_formulas(name):
+    cell, count = celldsl.compile(name), REFERENCES[name].params
+    for start in (1, 10, 100):
+        sizes = {dim: start + 7 * at for at, dim in enumerate(cell.checked.free_dims)}
+        assert cell.count(**sizes) == count(**sizes)
+
+
+def randomised(layer) -> dict[str, np.ndarray]:
+    """The parameters of a layer, none of which is zero, by their names in the spec."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+    found = {name.removeprefix("layers.l0."): value.detach().numpy() for name, value in layer.named_parameters()}
+    return found
+
+
+def given(cell, layer, sizes):
+    """Inputs and a state to start from, at random."""
+    generator = np.random.default_rng(2)
+    (width,) = (info.shape.width.at(sizes) for info in cell.checked.inputs)
+    x = generator.standard_normal((STEPS, ROWS, int(width)))
+    widths = compare.state_widths(cell.checked, compare.all_sizes(cell.checked, sizes))
+    parts = tuple(torch.from_numpy(0.5 * generator.standard_normal((1, ROWS, each))) for each in widths)
+    return x, parts if len(parts) > 1 else parts[0]
+
+
+def run(step, parameters, x, cell, before):
+    """The reference, row by row and step by step: the output at each step, and the states after the last."""
+    start = dict(zip(cell.states, (part[0].numpy() for part in compare.parts(before)), strict=True))
+    outputs, last = [], []
+    for row in range(ROWS):
+        found = {name: value[row] for name, value in start.items()}
+        outputs.append([])
+        for time in range(STEPS):
+            found = step(parameters, x[time, row], SimpleNamespace(**found))
+            outputs[-1].append(found[cell.checked.output])
+        last.append(found)
+    return np.stack(outputs, axis=1), {name: np.stack([found[name] for found in last]) for name in start}
+
+
+def deviation(found: torch.Tensor, expected: np.ndarray) -> float:
+    assert found.shape == expected.shape
+    return float(np.abs(found.detach().numpy() - expected).max())
