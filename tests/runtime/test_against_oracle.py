@@ -1,6 +1,6 @@
 """Every shipped cell's module against the oracle: results, first and second derivatives.
 
-Parametrised over the folder of specs, so that a new spec is covered by being there.
+Parametrised over the shipped specs, so that a new spec is covered by being there; those in folders are slow tests.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ import pytest
 import torch
 
 import celldsl
+from celldsl import library
 from celldsl.runtime import compare, verify
 from celldsl.runtime.trial import CASES, Case, Trial
 
 torch.set_num_threads(1)
-ZOO = celldsl.zoo()
+ZOO = [
+    pytest.param(name, marks=pytest.mark.slow) if library.family(name) else name  # the first cells stand for all
+    for name in celldsl.zoo()
+]
 
 
 @pytest.fixture(scope="module", params=ZOO)
