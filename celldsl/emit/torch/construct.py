@@ -28,7 +28,16 @@ class Constructor:
         self.arguments = identifiers.variables(
             *("input_size", "hidden_size", "num_layers", "batch_first", "bidirectional", "device", "dtype"),
             *("dropout", "two_biases", "parameter", "width", "layers", "layer", "step", "direction", "directions"),
-            *("run", "run_packed", "run_layers", "signals", "steps_first", "restored", "reset_parameters"),
+            *(
+                "run",
+                "run_packed",
+                "run_layers",
+                "signals",
+                "widest_input",
+                "steps_first",
+                "restored",
+                "reset_parameters",
+            ),
             *identifiers.MODULE_ATTRIBUTES,
         )
         free = list(cell.free_dims)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Spelling:
-    """tensor: of tensors (`constant`: where the argument has no batch); number: of Python numbers, for those
-    that `math` knows."""
+    """tensor: of tensors (`constant`: where the argument has no batch); number: of Python numbers (a function of a
+    whole vector has none: vectors are tensors)."""
 
     tensor: str
     constant: str = ""
@@ -27,17 +27,17 @@ SPELLINGS: dict[str, Spelling] = {
     "hard_tanh": Spelling("F.hardtanh({0})", number="min(max({0}, -1.0), 1.0)"),
     # torch's own is the identity from 20 on, which is off by 2e-9; from 40 on it is exact.
     "softplus": Spelling("F.softplus({0}, threshold=40.0)", number="math.log(1 + math.exp({0}))"),
-    "softsign": Spelling("F.softsign({0})"),
-    "silu": Spelling("F.silu({0})"),
-    "gelu": Spelling("F.gelu({0})"),
-    "elu": Spelling("F.elu({0})"),
-    "leaky_relu": Spelling("F.leaky_relu({0}, 0.01)"),
+    "softsign": Spelling("F.softsign({0})", number="{0} / (1 + abs({0}))"),
+    "silu": Spelling("F.silu({0})", number="{0} / (1 + math.exp(-{0}))"),
+    "gelu": Spelling("F.gelu({0})", number="{0} * (1 + math.erf({0} / math.sqrt(2))) / 2"),
+    "elu": Spelling("F.elu({0})", number="max({0}, 0.0) + min(math.expm1({0}), 0.0)"),
+    "leaky_relu": Spelling("F.leaky_relu({0}, 0.01)", number="max({0}, 0.01 * {0})"),
     "exp": Spelling("torch.exp({0})", number="math.exp({0})"),
     "log": Spelling("torch.log({0})", number="math.log({0})"),
     "log_sigmoid": Spelling("F.logsigmoid({0})", number="-math.log(1 + math.exp(-{0}))"),
     "sqrt": Spelling("torch.sqrt({0})", number="math.sqrt({0})"),
     "abs": Spelling("torch.abs({0})", number="abs({0})"),
-    "sign": Spelling("torch.sign({0})"),
+    "sign": Spelling("torch.sign({0})", number="float({0} > 0) - float({0} < 0)"),
     "sin": Spelling("torch.sin({0})", number="math.sin({0})"),
     "cos": Spelling("torch.cos({0})", number="math.cos({0})"),
     "floor": Spelling("torch.floor({0})", number="math.floor({0})"),

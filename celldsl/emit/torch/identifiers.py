@@ -28,7 +28,8 @@ MODULE_ATTRIBUTES = frozenset(
 
 MODULE_GLOBALS = frozenset(
     """
-    torch nn F math warnings Tensor PackedSequence Dict Final List Optional Tuple State expect delayed full joined self
+    torch nn F math warnings Tensor PackedSequence Dict Final List Optional Tuple State self
+    expect delayed full joined padded
     """.split()  # noqa: SIM905
 )
 """The names of an emitted module that its functions read."""

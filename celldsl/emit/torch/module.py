@@ -19,6 +19,7 @@ from celldsl.emit.torch import identifiers
 from celldsl.emit.torch.construct import Constructor
 from celldsl.emit.torch.initial import first_values, resets
 from celldsl.emit.torch.lines import LIMIT, lines
+from celldsl.emit.torch.printer import width_text
 from celldsl.emit.torch.sequence import Body, Writer, carried
 from celldsl.schedule.schedule import Schedule
 from celldsl.syntax.write import write
@@ -86,8 +87,9 @@ class View:
         return whole if len(self.states) == 1 else f"{whole}[{k}]"
 
     def of_state(self, text: str) -> str:
-        """The same done to each tensor of `state`, which `text` calls `{of}`."""
-        return bundle([text.format(of=self.of(k)) for k in range(len(self.states))])
+        """The same done to each tensor of `state`, which `text` calls `{of}`; `{own}` cuts off what fills up the row of
+        a narrow layer."""
+        return bundle([text.format(of=self.of(k), own=self._own_width(k)) for k in range(len(self.states))])
 
     def of_last(self, text: str) -> str:
         return bundle([text.format(of=self.of(k, "last")) for k in range(len(self.states))])
@@ -101,7 +103,39 @@ class View:
 
     @property
     def stacked_states(self) -> str:
-        return bundle([f"torch.stack(all_{name})" for name in self.state_names])
+        return bundle(
+            [
+                f"padded(all_{name}, {self._layer_width(k)})" if self._is_ragged(k) else f"torch.stack(all_{name})"
+                for k, name in enumerate(self.state_names)
+            ]
+        )
+
+    def expect_state(self, k: int) -> str:
+        """The check of one tensor of the layer's state; its width is the step's to check, where all have one."""
+        width = self._layer_width(k) if self._is_ragged(k) else f"{self.of(k)}.size(-1)"
+        info, delay = self.states[k]
+        name = f"{self.layer}: {_state_word(info, delay)} of all layers"
+        return f'expect("{name}", {self.of(k)}, [len(self.layers), batch_sizes[0], {width}])'
+
+    # A state as wide as the input has another width in the layers above the first.
+
+    def _is_ragged(self, k: int) -> bool:
+        entering = self.constructor.input_dim
+        return entering is not None and entering in self.states[k][0].shape.width.names
+
+    @property
+    def is_ragged(self) -> bool:
+        return any(self._is_ragged(k) for k in range(len(self.states)))
+
+    def _own_width(self, k: int) -> str:
+        width, _ = width_text(self.states[k][0].shape.width, lambda name: f"step.{self.writer.attributes[name]}")
+        return f"[:, : {width}]" if self._is_ragged(k) else ""
+
+    def _layer_width(self, k: int) -> str:
+        names = {self.constructor.input_dim: "widest_input", self.constructor.hidden_dim: "hidden_size"}
+        return width_text(
+            self.states[k][0].shape.width, lambda name: f"self.{names.get(name) or self.constructor.local[name]}"
+        )[0]
 
     def if_state(self, text: str) -> str:
         """Behind a value for a state that is None: what stands for any other."""
@@ -138,7 +172,12 @@ class View:
 
     @property
     def layer_state_doc(self) -> str:
-        return f"{self.state_words}, {self._state_shapes('L, B')}" if self.states else "empty"
+        if not self.states:
+            return "empty"
+        padding = (
+            " (where layers differ in m, the widest; the others are filled up with zeros)" if self.is_ragged else ""
+        )
+        return f"{self.state_words}, {self._state_shapes('L, B')}{padding}"
 
     # --- inputs ----------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ parameters alone has no batch. How a name is spelled at its place (`h_prev`, `x_
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import IntEnum
 
@@ -169,14 +170,13 @@ class Printer:
         return template.format(*words, n=self.width(arguments[0].shape.width)), Level.ATOM
 
     def _call_of_numbers(self, expr: Call) -> Text:
-        spelling = SPELLINGS[expr.function]
-        if spelling.number:
-            inside = "-{0}" in spelling.number or "{0} /" in spelling.number
-            words = [self.text(argument, Level.ATOM if inside else Level.SUM) for argument in expr.arguments]
-            level = {"-": Level.SIGN, "1": Level.PRODUCT}.get(spelling.number[0], Level.ATOM)
-            return spelling.number.format(*words), level
-        words = [f"torch.tensor({self.text(argument)}, dtype=torch.float64)" for argument in expr.arguments]
-        return f"float({spelling.tensor.format(*words)})", Level.ATOM
+        template = SPELLINGS[expr.function].number
+        if _ONE_CALL.fullmatch(template):
+            return template.format(*map(self.text, expr.arguments)), Level.ATOM
+        return template.format(*(self.text(argument, Level.ATOM) for argument in expr.arguments)), Level.SUM
+
+
+_ONE_CALL = re.compile(r"[\w.]+\((\{\d\}|[\d.]+)(, (\{\d\}|[\d.]+))*\)")
 
 
 def _in(text: Text, level: Level) -> str:
