@@ -129,13 +129,13 @@ def render(diagnostic: Diagnostic) -> str:
         return f" {'' if number is None else number:>{gutter}} |"
 
     lines.append(margin())
-    lines.append(f"{margin(span.line)} {_shown(span.source.line(span.line))}".rstrip())
+    lines.append(f"{margin(span.line)} {_shown(_part(span, span))}".rstrip())
     marks = [(span, "^", diagnostic.label), *((other.span, "-", other.text) for other in here)]
     lines += [f"{margin()} {row}" for row in _underlines(marks)]
     for other in elsewhere:
         if other.span.source.name != span.source.name:
             lines.append(f"  ::: {other.span}")
-        lines.append(f"{margin(other.span.line)} {_shown(other.span.source.line(other.span.line))}".rstrip())
+        lines.append(f"{margin(other.span.line)} {_shown(_part(other.span, other.span))}".rstrip())
         lines += [f"{margin()} {row}" for row in _underlines([(other.span, "-", other.text)])]
     lines += [f" {'':>{gutter}} = {note}" for note in diagnostic.notes]
     if diagnostic.help:
@@ -147,6 +147,21 @@ def render(diagnostic: Diagnostic) -> str:
 
 def _same_line(one: Span, other: Span) -> bool:
     return one.source.name == other.source.name and one.line == other.line
+
+
+WIDE = 160
+"""How many characters of a line are shown at most."""
+
+
+def _cut(span: Span) -> int:
+    """How many characters are left out at the head of a long line, so that the place of the span is seen."""
+    return max(0, span.column - WIDE // 3) if len(span.source.line(span.line)) > WIDE else 0
+
+
+def _part(span: Span, first: Span) -> str:
+    """The part of the span's line that is shown when `first` is the place in question."""
+    line, cut = span.source.line(span.line), _cut(first)
+    return ("…" if cut else "") + line[cut : cut + WIDE] + ("…" if len(line) > cut + WIDE else "")
 
 
 def _shown(line: str) -> str:
@@ -168,10 +183,14 @@ def _display_width(text: str) -> int:
 def _underlines(marks: list[tuple[Span, str, str]]) -> list[str]:
     """The rows under a source line: underlines first, then the texts, rightmost beside its mark."""
     placed = []
+    first = marks[0][0]
     for span, mark, text in marks:
-        line = span.source.line(span.line)
-        start = _display_width(line[: span.column - 1])
-        inside = line[span.column - 1 : span.column - 1 + (span.end - span.start)]
+        line, cut = _part(span, first), _cut(first)
+        column = span.column - 1 - cut + (1 if cut else 0)
+        if not 0 <= column <= len(line):
+            continue  # it lies in what is left out of a long line
+        start = _display_width(line[:column])
+        inside = line[column : column + (span.end - span.start)]
         placed.append((start, max(1, _display_width(inside)), mark, text))
     placed.sort()
     row = ""

@@ -70,7 +70,7 @@ def explain(failure: Failure, rules: tuple[Rule, ...]) -> Diagnostic:
 
 
 def unexpected(failure: Failure) -> Diagnostic:
-    expected, found = in_words(failure.expected), _named(failure, failure.found)
+    expected, found = in_words(failure.expected), named(failure, failure.found)
     return failure.error(
         "unexpected", f"expected {expected}, found {found}", failure.found, label="this does not fit here"
     )
@@ -118,10 +118,11 @@ def in_words(expected: frozenset[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _named(failure: Failure, token: Token) -> str:
+def named(failure: Failure, token: Token) -> str:
+    """A token as a message shows it: in its author's spelling, on one line."""
     if token.type == "END":
         return "the end of the line"
-    text = failure.written(token)
+    text = failure.written(token).split("\n")[0]
     return f"`{text if len(text) <= 30 else text[:28] + '…'}`"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from celldsl.errors import Diagnostic, Label, near
-from celldsl.syntax.explain import EQUATION_RULES, OPERANDS, OPERATORS, Failure, Rule, explain, in_words
+from celldsl.syntax.explain import EQUATION_RULES, OPERANDS, OPERATORS, Failure, Rule, explain, in_words, named
 from celldsl.syntax.keywords import KEYWORDS, QUANTITIES
 
 EXAMPLES = {
@@ -71,7 +71,7 @@ def head_of_cell(failure: Failure) -> Diagnostic | None:
         help = "write `cell NAME {` or `cell NAME extends PARENT {`: a cell has one parent"
     return failure.error(
         "bad-head",
-        f"expected `{{`, found `{failure.written(found)}`",
+        f"expected `{{`, found {named(failure, found)}",
         found,
         label="the body should begin here",
         help=help,
@@ -243,7 +243,7 @@ def sizes_of_claim(failure: Failure) -> Diagnostic | None:
         "unknown-claim",
         "the sizes of a claim are named, one number each",
         failure.found,
-        label=f"`{failure.written(failure.found)}` does not fit here" if failure.found.type != "END" else "",
+        label="this does not fit here",
         help="write `claim params(m=28, n=50) = …`",
     )
 
@@ -311,7 +311,7 @@ def bad_declaration(failure: Failure) -> Diagnostic | None:
         )
     if value is None or failure.at <= value + 1:
         end = found.type == "END"
-        shown = "the line ends" if end else f"found `{failure.written(found)}`"
+        shown = "the line ends" if end else f"found {named(failure, found)}"
         return failure.error(
             "bad-declaration",
             f"`{keyword}` does not go on like this: expected {in_words(failure.expected)}, {shown}",

@@ -17,7 +17,7 @@ from lark.parsers.lalr_interactive_parser import InteractiveParser
 LINE_ENDS = frozenset({"NEWLINE", "BREAK", "DISPLAY"})
 """Raw tokens that end a line; a double backslash and `$$` do so too."""
 
-FAR = 500
+FAR = 200
 """How many tokens are looked ahead at most, so that no text takes long to read, however odd."""
 
 

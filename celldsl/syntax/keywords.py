@@ -78,6 +78,8 @@ def mark_words(
     """The statement with its words marked; several where declarations stand in columns on one line."""
     for part in _columns(tokens, source):
         marked = read_label(_keyword(part, source, problems), vocabulary.function, source, problems)
+        if not marked:
+            continue
         _check_bare_functions(marked, vocabulary, source, problems)
         yield _ratios(_functions(marked, vocabulary))
 

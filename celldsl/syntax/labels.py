@@ -24,6 +24,15 @@ def read_label(
     tokens: list[Token], function: Callable[[str], str | None], source: Source, problems: Diagnostics
 ) -> list[Token]:
     """`… (7)`, `… (3a)` and `\\tag{7}` at the end as a LABEL; commas and stops of running text fall away."""
+    if all(token.type == "TAG" for token in tokens):
+        problems.error(
+            "bad-label",
+            "this label stands on a line of its own",
+            source.span(tokens[0].start, tokens[-1].end),
+            label="a label ends the line of its equation",
+            help="put it behind its equation",
+        )
+        return []
     if tokens[0].type != "NAME" and [t.type for t in tokens[:2]] != ["CLAIM", "QUANTITY"]:
         return [token for token in tokens if token.type != "TAG"]
     tags = [token for token in tokens if token.type == "TAG"]
@@ -57,10 +66,11 @@ def _ends_call(before: Token, function: Callable[[str], str | None]) -> bool:
     """`log(2)` at the end of an equation is a call, and `2 * (3)` a product: neither ends in a label."""
     if before.type == "NAME":
         return before.time is None and bool(function(before.text))
-    return before.type in ("PLUS", "MINUS", "TIMES", "SLASH", "AT", "CDOT", "CARET", "EQ", "COMMA")
+    return before.type in ("PLUS", "MINUS", "TIMES", "SLASH", "AT", "CDOT", "CARET", "EQ")
 
 
 def _without_stops(tokens: list[Token]) -> list[Token]:
-    while len(tokens) > 1 and tokens[-1].type in ("COMMA", "DOT"):
-        tokens = tokens[:-1]
-    return tokens
+    end = len(tokens)
+    while end > 1 and tokens[end - 1].type in ("COMMA", "DOT"):
+        end -= 1
+    return tokens[:end]

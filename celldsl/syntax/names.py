@@ -273,7 +273,7 @@ def _index(cursor: Cursor, name: PartialName, nesting: int) -> None:
     _word(cursor, inner, nesting + 1)
     while begins_index(cursor.peek()) and not is_time(cursor, 0, "RBRACE"):
         _join(cursor, inner, nesting)
-    if cursor.peek().type in ("UNDERSCORE", "PRIME"):
+    if cursor.peek().type in ("UNDERSCORE", "PRIME", "TILDE"):
         _marks(cursor, inner, nesting + 1)
     if _is_star(cursor):
         _star(cursor, inner)

@@ -27,8 +27,8 @@ HEIGHT = 100
 near it; later stages may walk a tree by plain recursion."""
 
 
-LENGTH = 200_000
-"""How many characters a file may have."""
+LENGTH, WIDTH = 100_000, 2000
+"""How many characters a file and one of its lines may have, so that no text takes long to read, however odd."""
 
 MOST = 100
 """How many errors of a file are shown; one more says how many are left."""
@@ -37,9 +37,7 @@ MOST = 100
 def parse(source: Source) -> tree.File:
     """The syntax tree of a file of specs. Raises `SpecError` with all its syntax errors."""
     problems = Diagnostics()
-    if len(source.text) > LENGTH:
-        problems.error("too-much", f"a file of specs has at most {LENGTH} characters", source.span(0, 1))
-        problems.raise_errors()
+    _check_size(source, problems)
     tokens = read_tokens(source, problems)
     statements = lay_out(tokens, source, problems)
     if not statements and not problems.items:
@@ -58,6 +56,28 @@ def parse(source: Source) -> tree.File:
             _check_height(item, problems)
     _raise_errors(problems)
     return file
+
+
+def _check_size(source: Source, problems: Diagnostics) -> None:
+    if len(source.text) > LENGTH:
+        problems.error(
+            "too-much",
+            f"a file of specs has at most {LENGTH} characters, this one has {len(source.text)}",
+            source.span(0, 1),
+            help="put the cells into files of their own",
+        )
+    start = 0
+    for line in source.text.split("\n"):
+        if len(line) > WIDTH:
+            problems.error(
+                "too-much",
+                f"a line has at most {WIDTH} characters, this one has {len(line)}",
+                source.span(start + WIDTH, start + WIDTH + 1),
+                label="the line should have ended before this",
+                help="give parts of the equation names of their own, and write an equation for each",
+            )
+        start += len(line) + 1
+    _raise_errors(problems)
 
 
 def _raise_errors(problems: Diagnostics) -> None:

@@ -7,6 +7,7 @@ for. Strange characters and unknown commands are reported here. Where statements
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from celldsl.errors import Diagnostics, near
 from celldsl.functions import ALIASES, FUNCTIONS
@@ -193,8 +194,7 @@ def _known(token: Token, source: Source, problems: Diagnostics) -> Token:
         )
         return replace(token, type="DROPPED")
     else:
-        known = [*GREEK_COMMANDS, *ACCENT_COMMANDS, *SIGNS, *STYLES, *FUNCTIONS, *ALIASES, *NOISE]
-        guess = near(word, (name for name in known if name.isalpha()))
+        guess = _near_command(word)
         problems.error(
             "unknown-command",
             f"unknown LaTeX command `{token.text}`",
@@ -204,6 +204,12 @@ def _known(token: Token, source: Source, problems: Diagnostics) -> Token:
     return replace(token, type="WORD", text=word.rstrip("*"))
 
 
+@cache
+def _near_command(word: str) -> str | None:
+    known = [*GREEK_COMMANDS, *ACCENT_COMMANDS, *SIGNS, *STYLES, *FUNCTIONS, *ALIASES, *NOISE]
+    return near(word, (name for name in known if name.isalpha()))
+
+
 def _stray(token: Token, source: Source, problems: Diagnostics) -> list[Token]:
     """A character of no meaning: reported by its name, and read as what it looks like."""
     char = token.text
@@ -211,8 +217,10 @@ def _stray(token: Token, source: Source, problems: Diagnostics) -> list[Token]:
         return [token]
     type, instead, note = LOOK_ALIKES.get(char, ("", "", ""))
     line = source.line_column(token.start)[0]
-    if char in "|‖" and any(p.span.line == line and p.span.text == char for p in problems.items):
-        return []  # the other half of a pair
+    if char in "|‖" and problems.items:
+        last = problems.items[-1].span
+        if last.text == char and last.line == line:
+            return []  # the other half of a pair
     shown = f"`{char}`" if char.isprintable() else "this character"
     if note:
         repair = note
