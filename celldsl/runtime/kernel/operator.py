@@ -245,7 +245,7 @@ class Operator:
             start = self._sum(product.before, widths)
             sizes = [self._sum([shape], widths) for shape in product.shapes]
             cotangent = handed.narrow(1, start, sum(sizes))
-            total = self._outer(cotangent, product.operand, tensors, kept, steps, batch)
+            total = self._outer(cotangent, product.operand, tensors, kept, steps, batch, widths)
             for weight, part in zip(product.weights, total.split(sizes, 0), strict=True):
                 found[weight.matrix] = found[weight.matrix] + part if weight.matrix in found else part
         return found
@@ -258,12 +258,17 @@ class Operator:
         kept: dict[str, Tensor],
         steps: int,
         batch: int,
+        widths: Sequence[int],
     ) -> Tensor:
+        """Σ outer(cotangent, operand) over all steps and rows."""
         place = self.schedule.operand_places[operand]
         name, delay = place.buffer.name, place.delay
         values = {p.name: t for t, p in zip(tensors, self.given, strict=True)} | kept
         sequence = values[name]
         assert sequence is not None
+        if place.before:
+            start = self._sum(place.before, widths)
+            sequence = sequence.narrow(1, start, self._sum([self.schedule.programs.shapes[operand]], widths))
         if not delay:
             return cotangent.t() @ sequence
         signal = next(
