@@ -14,9 +14,7 @@ m, n, x, h, c = Name("m"), Name("n"), Name("x"), Name("h"), Name("c")
 
 
 def test_heads() -> None:
-    one, two = parse(Source("cell A { }
-
-cell B_1 extends A { }")).cells
+    one, two = parse(Source("cell A { }\n\ncell B_1 extends A { }")).cells
     assert (one.name, one.parent, one.items) == ("A", None, ())
     assert (two.name, two.parent) == ("B_1", "A")
     assert (two.name_span.text, two.parent_span.text) == ("B_1", "A")
