@@ -52,7 +52,7 @@ def _machine() -> Iterator[Finding]:
     yield Finding("machine", "vector instructions", ", ".join(machine.cpu_features()) or "not known")
     yield Finding("machine", "cores", str(machine.cores()))
     found = machine.compiler()
-    fix = "" if found else "install g++ or clang++, or set CXX; no backend of this version needs one"
+    fix = "" if found else "for backends that build kernels: install g++ or clang++, or set CXX"
     yield Finding("machine", "C++ compiler", found or "none found", found is not None, fix)
     try:
         import torch
@@ -70,7 +70,7 @@ def _machine() -> Iterator[Finding]:
         yield Finding("machine", "CUDA", why, False, fix)
     triton = machine.version("triton")
     yield Finding(
-        "machine", "Triton", triton or "not installed; no backend of this version needs it", triton is not None
+        "machine", "Triton", triton or "not installed", triton is not None
     )
 
 
