@@ -58,9 +58,11 @@ class Trial:
     state: compare.State
 
     @staticmethod
-    def of(cell: CompiledCell, case: Case, dtype: torch.dtype, start: int = 5) -> Trial:
-        """The trial of a case; the numbers are the same in every dtype. Sizes begin at `start`."""
-        case, sizes = _fitted(cell, case, compare.sizes_of(cell.checked, start))
+    def of(
+        cell: CompiledCell, case: Case, dtype: torch.dtype, start: int = 5, sizes: Mapping[str, int] | None = None
+    ) -> Trial:
+        """The trial of a case; the numbers are the same in every dtype. Sizes begin at `start` where none are given."""
+        case, sizes = _fitted(cell, case, sizes or compare.sizes_of(cell.checked, start))
         known = compare.all_sizes(cell.checked, sizes)
         generator = torch.Generator().manual_seed(7)
 
@@ -126,7 +128,7 @@ class Trial:
         return f"{self.case}, {str(self.inputs[0].dtype).removeprefix('torch.')}"
 
 
-def _fitted(cell: CompiledCell, case: Case, sizes: dict[str, int]) -> tuple[Case, dict[str, int]]:
+def _fitted(cell: CompiledCell, case: Case, sizes: Mapping[str, int]) -> tuple[Case, Mapping[str, int]]:
     """The case and sizes as far as the cell can be stacked: a layer's input is as wide as the outputs below it."""
     checked = cell.checked
     entering, leaving = checked.inputs[0].shape.width, checked.signal[checked.output].shape.width
@@ -135,7 +137,7 @@ def _fitted(cell: CompiledCell, case: Case, sizes: dict[str, int]) -> tuple[Case
     if entering.name in checked.free_dims and entering.name not in leaving.names:
         if any(info.role == "input" for info in checked.states):  # carried, and so of one width in all layers
             below = int(leaving.at(compare.all_sizes(checked, sizes)))
-            sizes = sizes | {str(entering.name): below * (2 if case.bidirectional else 1)}
+            sizes = dict(sizes) | {str(entering.name): below * (2 if case.bidirectional else 1)}
         return case, sizes
     return replace(case, layers=2 if entering == leaving else 1, bidirectional=False), sizes
 

@@ -160,9 +160,12 @@ def torch_rows(cell: CompiledCell) -> Iterator[Row]:
     match = recognise(cell.checked)
     if match is None:
         return
+    sizes = None
+    if match.kind.projection:  # torch wants the output narrower than the cell state
+        sizes = {name: 5 + 2 * place for place, name in enumerate(cell.checked.free_dims)}
     for case in (Case(7, 3, True, two_biases=True), Case(4, 2, True, layers=2, bidirectional=True, two_biases=True)):
         for dtype in TOLERANCE:
-            trial = Trial.of(cell, case, dtype)
+            trial = Trial.of(cell, case, dtype, sizes=sizes)
             module = weights.to_torch(trial.layer, cell.spec)
             found, expected = trial.by_module(), trial.by(module, dict(module.named_parameters()))
             for key in trial.layer.layers:
