@@ -229,12 +229,14 @@ class SignalInfo:
 class InitCall:
     """How a parameter starts: a number (`kind` "constant"), or a named scheme with numbers as arguments.
 
+    A number that widths or settings have a part in, `1 / sqrt(n)`, is an expression.
+
     The schemes: glorot, glorot_normal, kaiming, lecun, orthogonal, identity (matrices only, no arguments),
     uniform (low, high), normal (mean, std). Other spellings (`zeros`, `xavier`, `uniform(a)`) are resolved to these.
     """
 
     kind: str
-    arguments: tuple[Fraction, ...] = ()
+    arguments: tuple[Fraction | Expr, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ _ARITY = {
     "normal": (1, 2),
     "learned": (0, 0),
 }
+_FUNCTIONS = frozenset({"sqrt", "exp", "log"})
+"""What may stand in a value, beside `+ - * /`."""
 _MATRIX_ONLY = frozenset({"glorot", "glorot_normal", "kaiming", "lecun", "orthogonal", "identity"})
 
 
@@ -55,6 +57,9 @@ class Inits:
         self.states = list(states)
         self.others = list(others)
         """Signals that are no states, and derived parameters."""
+        self._widths = {name for shape in parameters.values() for dim in shape.dims for name in dim.names} | {
+            *names.dims
+        }
         self.parameter_inits: dict[str, cell.InitCall] = {}
         self.state_inits: dict[str, tree.Init] = {}
         self._weights: dict[str, int] = {}
@@ -182,10 +187,14 @@ class Inits:
         if kind == "zeros" or kind == "ones":
             return cell.InitCall("constant", (Fraction(kind == "ones"),))
         if len(values) == 1:
-            values = (-values[0], values[0]) if kind == "uniform" else (Fraction(0), values[0])
+            (value,) = values
+            below = cell.Neg(SCALAR, value, span=value.span) if isinstance(value, cell.Expr) else -value
+            values = (below, value) if kind == "uniform" else (Fraction(0), value)
         return cell.InitCall(kind, values)
 
-    def _number(self, value: tree.Expr) -> Fraction | None:
+    def _number(self, value: tree.Expr) -> Fraction | cell.Expr | None:
+        """A number; where widths or settings have a part in it, the expression."""
+
         def constant(name: tree.Name) -> Width:
             if isinstance(self.names.settings.get(name.text), tree.Const):
                 return Width.of(self.dims.settings[name.text][0])
@@ -194,6 +203,9 @@ class Inits:
         try:
             return polynomial(value, constant).number
         except NotAWidth as problem:
+            scalar = self._scalar(value)
+            if scalar is not None:
+                return scalar
             self.found.error(
                 "init-value",
                 "this is not a number",
@@ -225,11 +237,23 @@ class Inits:
         return result
 
     def _scalar(self, expr: tree.Expr) -> cell.Expr | None:
+        """An expression of numbers, settings and widths; None for anything else."""
         match expr:
             case tree.Number(text=text):
                 return cell.Num(SCALAR, text, span=expr.span)
             case tree.Name(text=text, time=None) if text in self.names.settings:
                 return cell.Setting(SCALAR, text, span=expr.span)
+            case tree.Name(text=text, time=None) if text in self._widths:
+                return cell.Dim(SCALAR, self.dims.read(expr) or Width.of(text), span=expr.span)
+            case tree.Call(function=function, arguments=(argument,)) if function in _FUNCTIONS:
+                inner = self._scalar(argument)
+                return inner and cell.Call(SCALAR, function, (inner,), span=expr.span)
+            case tree.Juxtaposition(factors=(first, *rest)):
+                result = self._scalar(first)
+                for factor in rest:
+                    other = self._scalar(factor)
+                    result = result and other and cell.Mul(SCALAR, result, other, span=expr.span)
+                return result
             case tree.Negative(operand=operand):
                 inner = self._scalar(operand)
                 return inner and cell.Neg(SCALAR, inner, span=expr.span)

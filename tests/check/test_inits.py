@@ -8,7 +8,7 @@ import pytest
 
 from celldsl.check import cell as typed
 from celldsl.check.cell import InitCall
-from tests.check.specs import cell_of
+from tests.check.specs import cell_of, codes_of
 
 EQUATIONS = "h_t = tanh(W_h x_t + U_h h_{t-1} + b_h)\n"
 
@@ -43,6 +43,20 @@ def test_states():
     value = cell_of(EQUATIONS + "hyper a = 2\n init h_0 = a / 4").signal["h"].initial
     assert isinstance(value, typed.Div)
     assert [type(node).__name__ for node in value.children] == ["Setting", "Num"]
+
+
+@pytest.mark.parametrize("value", ["1 / sqrt(n)", "sqrt(6 / (m + n))", "2 sqrt(n) / m", "a / n", "-log(n)"])
+def test_numbers_made_of_widths_and_settings(value: str):
+    cell = cell_of(EQUATIONS + f"hyper a = 2\n init b_h = a\n init W_h = uniform({value})\n init U_h = normal({value})")
+    low, high = cell.parameter["W_h"].init.arguments
+    assert isinstance(low, typed.Neg)
+    assert low.operand == high
+    assert cell.parameter["U_h"].init.arguments == (0, high)
+
+
+@pytest.mark.parametrize("value", ["1 / sqrt(k)", "h_t", "tanh(n)", "b_h", "sqrt(n, n)"])
+def test_other_values_are_errors(value: str):
+    assert codes_of(EQUATIONS + f"init W_h = uniform({value})") == ["init-value"]
 
 
 def test_a_learned_state_is_a_parameter():

@@ -52,6 +52,19 @@ def test_counts_as_formulas(name):
         assert cell.count(**sizes) == count(**sizes)
 
 
+def test_starts_as_torch_does():
+    ours = celldsl.compile("torch_lstm").rnn(3, 100)
+    for parameter in ours.parameters():
+        assert 0.08 < parameter.abs().max() <= 0.1
+
+
+def test_irnn_starts_as_its_paper_says():
+    step = celldsl.compile("irnn").step(50, 40)
+    assert torch.equal(step.U, torch.eye(40))
+    assert torch.equal(step.b, torch.zeros(40))
+    assert 0.0008 < step.W.std() < 0.0012
+
+
 def randomised(layer) -> dict[str, np.ndarray]:
     """The parameters of a layer, none of which is zero, by their names in the spec."""
     generator = torch.Generator().manual_seed(1)

@@ -27,9 +27,10 @@ _CALLS = {
 
 def resets(schedule: Schedule, attributes: dict[str, str], hidden_size: str) -> list[str]:
     """The statements of `reset_parameters`, one for each way to start; second biases start at zero."""
+    printer = _printer(schedule, attributes)
     groups: dict[str, list[str]] = {}
     for info in schedule.cell.parameters:
-        groups.setdefault(_call(info), []).append(read(attributes[info.name]))
+        groups.setdefault(_call(info, printer), []).append(read(attributes[info.name]))
     result: list[str] = []
     if _CALLS["default"] in groups:
         result.append(f"bound = 1 / math.sqrt({read(hidden_size)})")
@@ -50,19 +51,16 @@ def _all(call: str, names: list[str]) -> list[str]:
     return [head, f"    {call.format('value')}"]
 
 
-def _call(info: ParameterInfo) -> str:
+def _call(info: ParameterInfo, printer: Printer) -> str:
     """The call that starts a parameter, with `{}` for the parameter."""
     init = info.init or _default(info)
-    kind, numbers = init.kind, [float(number) for number in init.arguments]
-    if kind == "uniform" and len(numbers) == 1:
-        numbers = [-numbers[0], numbers[0]]
-    if kind == "normal" and len(numbers) == 1:
-        numbers = [0.0, numbers[0]]
-    if kind == "constant" and numbers == [0.0]:
-        kind, numbers = "zeros", []
+    kind, numbers = init.kind, init.arguments
+    if kind == "constant" and numbers == (0,):
+        kind, numbers = "zeros", ()
     call = _CALLS[kind]
     for letter, number in zip("ab", numbers, strict=False):
-        call = call.replace(f"{{{letter}}}", repr(number))
+        text = printer.text(number) if isinstance(number, Expr) else repr(float(number))
+        call = call.replace(f"{{{letter}}}", text)
     return call
 
 
@@ -75,13 +73,7 @@ def _default(info: ParameterInfo) -> InitCall:
 
 def first_values(schedule: Schedule, attributes: dict[str, str]) -> list[str]:
     """The first value of every tensor of the state: (batch, width) each, made like `x`."""
-    printer = Printer(
-        schedule,
-        lambda expr: read(attributes[_name(expr)]),
-        lambda dim: read(attributes[dim]),
-        "batch",
-        "x",
-    )
+    printer = _printer(schedule, attributes)
 
     def first(info: SignalInfo) -> str:
         width = printer.width(info.shape.width)
@@ -94,6 +86,16 @@ def first_values(schedule: Schedule, attributes: dict[str, str]) -> list[str]:
         return printer.stretched(info.initial, info.shape.width)
 
     return [first(info) for info, _ in carried(schedule)]
+
+
+def _printer(schedule: Schedule, attributes: dict[str, str]) -> Printer:
+    return Printer(
+        schedule,
+        lambda expr: read(attributes[_name(expr)]),
+        lambda dim: read(attributes[dim]),
+        "batch",
+        "x",
+    )
 
 
 def _name(expr: Expr) -> str:
