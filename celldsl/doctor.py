@@ -69,9 +69,7 @@ def _machine() -> Iterator[Finding]:
         fix = "" if built else "https://pytorch.org/get-started/locally has builds with CUDA"
         yield Finding("machine", "CUDA", why, False, fix)
     triton = machine.version("triton")
-    yield Finding(
-        "machine", "Triton", triton or "not installed", triton is not None
-    )
+    yield Finding("machine", "Triton", triton or "not installed", triton is not None)
 
 
 def _backends() -> Iterator[Finding]:
