@@ -46,7 +46,10 @@ def two_bias_count(cell: Cell) -> sympy.Expr:
 
 
 def doubled_biases(cell: Cell) -> tuple[str, ...]:
-    """The biases that the two-bias layout has twice, in the author's order."""
+    """The biases that the two-bias layout has twice, in the author's order.
+
+    A sum in which the author wrote two already has what the layout asks for.
+    """
     dependence = find_dependence(cell)
     found = set()
     for equation in cell.steps:
@@ -55,7 +58,8 @@ def doubled_biases(cell: Cell) -> tuple[str, ...]:
                 operands = [term.right for term in node.terms if isinstance(term, checked.Product)]
                 moving = [operand for operand in operands if dependence.varies(operand)]
                 if {dependence.reads_state(operand, cell) for operand in moving} == {True, False}:
-                    found |= {term.name for term in node.terms if isinstance(term, checked.Parameter)}
+                    biases = {term.name for term in node.terms if isinstance(term, checked.Parameter)}
+                    found |= biases if len(biases) == 1 else set()
     return tuple(info.name for info in cell.parameters if info.bias and info.name in found)
 
 

@@ -8,6 +8,7 @@ import sympy
 from celldsl.symbolic import counts
 from celldsl.symbolic.algebra import dim_symbol
 from tests.symbolic import cells
+from tests.symbolic.specs import shipped
 
 m, n, p = (dim_symbol(name) for name in "mnp")
 
@@ -23,6 +24,7 @@ m, n, p = (dim_symbol(name) for name in "mnp")
         (cells.gru(), 3 * (m * n + n**2 + n), 3 * (m * n + n**2) + 6 * n),
         (cells.gru_reset_after(), 3 * (m * n + n**2) + 4 * n, 3 * (m * n + n**2) + 6 * n),
         (cells.ulstm(), 5 * (m * n + n**2 + n), 5 * (m * n + n**2) + 10 * n),
+        (shipped("torch_lstm"), 4 * (m * n + n**2) + 8 * n, 4 * (m * n + n**2) + 8 * n),  # two in each sum already
         (cells.projected(), 4 * m * p + 5 * n * p + 4 * p, 4 * m * p + 5 * n * p + 8 * p),
     ],
     ids=lambda value: getattr(value, "name", None),
