@@ -6,6 +6,7 @@ refused, since neither could be checked before the other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,9 @@ from pathlib import Path
 from celldsl import library
 from celldsl.check import check_file
 from celldsl.check.cell import Cell
-from celldsl.errors import Diagnostic, SpecError
+from celldsl.errors import Diagnostic, Diagnostics, SpecError
 from celldsl.source import Source
-from celldsl.syntax import parse, write
+from celldsl.syntax import read, write
 from celldsl.syntax.tree import CellDef, ClaimCount, ClaimEquals, ClaimRange, File
 
 _CLAIMS = (ClaimCount, ClaimEquals, ClaimRange)
@@ -28,9 +29,63 @@ def check(source: Source, above: tuple[Source, ...] = ()) -> tuple[Cell, ...]:
 
     above: the sources that are being checked and asked for this one, outermost first.
     """
-    file = parse(source)
+    file, problems = read(source)
     neighbours = _Neighbours(source, above)
+    if problems.errors:
+        problems.items += _sure_too(file, problems, neighbours)
+        problems.raise_errors()
     return check_file(file, neighbours.find, neighbours.names)
+
+
+_SURE = frozenset(
+    (
+        "ambiguous-power",
+        "clamp-bounds",
+        "cyclic-dim",
+        "cyclic-parent",
+        "declared-twice",
+        "defined-twice",
+        "function-arity",
+        "function-redefined",
+        "glued-names",
+        "init-arity",
+        "init-value",
+        "recursive-def",
+        "signal-and-parameter",
+        "transposed-vector",
+        "unknown-function",
+        "unknown-init",
+        "unknown-parent",
+        "width-mismatch",
+    )
+)
+"""What is wrong whatever the statements say that could not be read."""
+
+
+def _sure_too(file: File, problems: Diagnostics, neighbours: _Neighbours) -> list[Diagnostic]:
+    """What check says about the statements that could be read, as far as the others cannot be to blame for it."""
+    if any(problem.code == "too-much" for problem in problems.errors):
+        return []
+    unread = {problem.span.line for problem in problems.errors}
+    doubtful = {word for line in unread for word in _names(problems.errors[0].span.source.line(line).partition("=")[0])}
+    try:
+        check_file(
+            replace(file, cells=tuple(cell for cell in file.cells if cell.name_span.text != "{")),
+            neighbours.find,
+            neighbours.names,
+        )
+    except SpecError as error:
+        return [
+            each
+            for each in error.diagnostics
+            if each.code in _SURE and each.span.line not in unread and not doubtful & _names(each.span.text)
+        ]
+    return []
+
+
+def _names(text: str) -> set[str]:
+    """The names in a piece of a spec, without their times."""
+    return {re.sub(r"_t$", "", word) for word in re.findall(r"[^\W\d]\w*", text)}
 
 
 def find(name: str, above: tuple[Source, ...] = ()) -> Cell | None:

@@ -36,6 +36,16 @@ MOST = 100
 
 def parse(source: Source) -> tree.File:
     """The syntax tree of a file of specs. Raises `SpecError` with all its syntax errors."""
+    file, problems = read(source)
+    _raise_errors(problems)
+    return file
+
+
+def read(source: Source) -> tuple[tree.File, Diagnostics]:
+    """The syntax tree of what can be read of a file, and all its syntax errors; statements with errors are left out.
+
+    Raises `SpecError` at once for a file of unreasonable size.
+    """
     problems = Diagnostics()
     _check_size(source, problems)
     tokens = read_tokens(source, problems)
@@ -48,14 +58,11 @@ def parse(source: Source) -> tree.File:
             label="`cell NAME {` was expected",
             help="a spec looks like this: `cell RNN { h_t = tanh(W x_t + U h_{t-1} + b) }`",
         )
-    parsed = _feed(statements, source, problems)
-    _raise_errors(problems)
-    file: tree.File = Build(source, problems).transform(parsed)
+    file: tree.File = Build(source, problems).transform(_feed(statements, source, problems))
     for cell in file.cells:
         for item in cell.items:
             _check_height(item, problems)
-    _raise_errors(problems)
-    return file
+    return file, problems
 
 
 def _check_size(source: Source, problems: Diagnostics) -> None:
