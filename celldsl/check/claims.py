@@ -259,8 +259,8 @@ class _Claims:
         other = self._relative(claim.other, _part(claim.span, rf"\b{re.escape(claim.other)}\b"))
         if other is None:
             return
-        mine = [*self.cell.signal, *self.cell.parameter, *self.cell.equation]
-        known = [*mine, *self.cell.setting, *self.cell.free_dims, "I", *other.signal, *other.parameter, *other.setting]
+        mine = [*self.cell.signal, *self.cell.parameter, *self.cell.equation, *self.cell.setting]
+        known = [*mine, *self.cell.free_dims, "I", *other.signal, *other.parameter, *other.setting]
         for equation in claim.when:
             self._check_known(equation.target, mine)
             for name in trees.names(equation.value):

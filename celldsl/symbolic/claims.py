@@ -223,10 +223,17 @@ class _Claims:
 
 
 def substituted(cell: Cell, equations: tuple[tree.Equation, ...]) -> Cell:
-    """The cell with these equations in the place of its own, checked anew. Raises SpecError where they do not fit."""
+    """The cell with these equations in the place of its own, checked anew. Raises SpecError where they do not fit.
+
+    An equation for a setting, `alpha = 1`, fixes it.
+    """
     if not equations:
         return cell
-    definition = tree.CellDef(f"{cell.name}_when", cell.name, tuple(equations))
+    items = tuple(
+        tree.Const(each.target, each.value, span=each.span) if each.target.text in cell.setting else each
+        for each in equations
+    )
+    definition = tree.CellDef(f"{cell.name}_when", cell.name, items)
     return check(definition, lambda name: cell)
 
 

@@ -115,6 +115,13 @@ def test_equality_with_another_cell():
     assert "R is U" in results[0].found
 
 
+@pytest.mark.parametrize(("value", "ok"), [("1", True), ("2 - 1", True), ("0.5", False), ("b", False)])
+def test_a_setting_is_fixed_by_when(value, ok):
+    leaky = "hyper alpha = 0.3\n h_t = (1 - alpha) h_{t-1} + alpha tanh(W x_t + U h_{t-1} + b)"
+    (result,) = verify_claims(body(f"{leaky}\n claim equals RNN when alpha = {value}"))
+    assert result.ok is ok
+
+
 def test_a_false_equality_shows_what_differs():
     (result,) = verify_claims(read("cell B extends LSTM1 { claim equals LSTM }"))[-1:]
     assert not result.ok
