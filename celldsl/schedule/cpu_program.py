@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import sympy
+from sympy import Symbol
 
 from celldsl.check.cell import Cell, Dim, Expr, Setting, Signal
 from celldsl.check.width import Shape
@@ -20,8 +21,6 @@ from celldsl.symbolic.algebra import Along as AlongFunction
 from celldsl.symbolic.algebra import signal_symbol, size_of, stretch, take
 from celldsl.symbolic.form import Form
 from celldsl.symbolic.tape import Node, OpaqueNode, ProductNode, Tape
-
-Symbol = sympy.Symbol
 
 
 class NotForCpu(CelldslError):
@@ -330,8 +329,8 @@ class _Builder:
             if isinstance(statement, Multiply) and statement.symbol in products:
                 names = [self._input_of(term.operand) for term in statement.terms]
                 if all(names):
-                    terms = tuple((t.matrix, name) for t, name in zip(statement.terms, names, strict=True) if name)
-                    self.hoisted.append(Hoisted(statement.symbol, terms, statement.shape))
+                    pairs = tuple((t.matrix, name) for t, name in zip(statement.terms, names, strict=True) if name)
+                    self.hoisted.append(Hoisted(statement.symbol, pairs, statement.shape))
                     continue
             done.append(statement)
         return done

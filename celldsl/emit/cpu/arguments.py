@@ -113,7 +113,8 @@ class Arguments:
     @cached_property
     def widths(self) -> dict[Width, str]:
         """Every width that the kernel needs, and its name in C++."""
-        cell, found = self.schedule.cell, {}
+        cell = self.schedule.cell
+        found: dict[Width, str] = {}
         shapes: list[Shape] = [*self.schedule.programs.shapes.values(), *(info.shape for info in cell.signals)]
         shapes += [matrix.shape for matrix in self.schedule.programs.matrices]
         dims = [Width.of(symbol_name) for symbol_name in (*(d.name for d in cell.dims),)]

@@ -422,8 +422,7 @@ class _Direction:
         for symbol, place in registers.items():
             if place is not None:
                 yield f"    const vec {self.names[symbol]} = {self._read(symbol, place, group.shape)};"
-        number_of = 0
-        for product in group.products:
+        for number_of, product in enumerate(group.products):
             for g, gate in enumerate(product.gates):
                 index = self._product_index(group, product)
                 yield (
@@ -432,7 +431,6 @@ class _Direction:
                 )
                 if not isinstance(gate, Let):
                     yield from self._stored(gate.symbol, group.shape)
-            number_of += 1
         for statement in group.body:
             if isinstance(statement, Gather):
                 yield f"    {self.names[statement.symbol]} += {self.names[statement.of]};"
