@@ -41,6 +41,7 @@ from celldsl.schedule.schedule import (
     Statement,
 )
 from celldsl.schedule.times import Times
+from celldsl.symbolic.counts import doubled_biases
 from celldsl.symbolic.form import Form
 
 
@@ -136,7 +137,7 @@ class _Planner:
             kept=self._kept(after_all),
             looped=looped,
             kinds={**times.kinds, **self.kinds},
-            doubled=self._doubled(),
+            doubled=doubled_biases(cell),
         )
 
     def _kept(self, after: list[Statement]) -> tuple[Signal, ...]:
@@ -153,21 +154,6 @@ class _Planner:
             info = self.cell.signal[self.cell.output]
             wanted[Signal(info.shape, info.name, 0)] = None
         return tuple(wanted)
-
-    def _doubled(self) -> tuple[str, ...]:
-        """The biases of sums that hold both a product with an input and a product with a state."""
-        found: dict[str, None] = {}
-        for equation in self.cell.equations:
-            for node in self.values[equation.target].walk():
-                if not isinstance(node, Add):
-                    continue
-                kinds = {self.times.kind(p.right) for p in map(_product, node.terms) if p is not None}
-                if {Kind.FREE, Kind.STATE} <= kinds:
-                    for term in node.terms:
-                        info = self.cell.parameter.get(term.name) if isinstance(term, Parameter) else None
-                        if info is not None and info.bias:
-                            found[info.name] = None
-        return tuple(found)
 
     # --- temporaries -----------------------------------------------------------------------
 

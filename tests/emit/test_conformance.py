@@ -30,7 +30,7 @@ def train(layer: Any, steps: int, m: int = 3) -> list[float]:
     x, losses = torch.randn(5, 2, m), []
     for _ in range(steps):
         optimizer.zero_grad()
-        output, last = layer(x)
+        output, _ = layer(x)
         # The last state is left out, so that parts of the graph get no gradient.
         loss = (output[-1] - 1).square().mean()
         loss.backward()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import build
 import pytest
 import torch
 from torch import Tensor
 
-import build
 from celldsl.emit.torch.functions import SPELLINGS
 from celldsl.functions import FUNCTIONS
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 
 from celldsl.check.cell import SettingInfo
 from celldsl.check.width import Width
 from celldsl.emit.torch import identifiers
 from celldsl.emit.torch.identifiers import Scope, assign
+from celldsl.emit.torch.lines import lines
 from celldsl.emit.torch.printer import fraction, named, width_text
 from celldsl.schedule.schedule import Schedule
 
@@ -53,6 +55,7 @@ class Constructor:
         self.local = {name: self.arguments.new(name) for name in (*free, *(info.name for info in self.hypers))}
         self.input_attribute = scope.new("input_size")
         self.hidden_attribute = scope.new("hidden_size")
+        scope.taken.update(keyword.kwlist)
         for name in self.further:
             attributes[name] = scope.new(name)
         if self.input_dim:
@@ -108,7 +111,7 @@ class Constructor:
         asked += [self.local[info.name] for info in self.hypers if info.is_width]
         result.append(f"if min({', '.join(asked)}) < 1:")
         got = ", ".join(f"{{{name}=}}" for name in asked)
-        result.append(f'    raise ValueError(f"{self.layer}: every size must be at least 1, got {got}")')
+        result += _error(f"{self.layer}: every size must be at least 1, got {got}")
         if not self.input_dim:
             result += self._fixed("input_size", self.input_width, self.cell.inputs[0].name)
         if not self.hidden_dim:
@@ -159,7 +162,7 @@ class Constructor:
         got = ", ".join(f"{{{self.local[part]}=}}" for part in sorted(width.names))
         return [
             f"if {brackets[0]} % {brackets[1]} != 0:",
-            f'    raise ValueError(f"{self.layer}: {rule} must be a whole number, got {got}")',
+            *_error(f"{self.layer}: {rule} must be a whole number, got {got}"),
         ]
 
     def _positive(self, width: Width, local: str, name: str) -> list[str]:
@@ -169,7 +172,7 @@ class Constructor:
         got = ", ".join(f"{{{self.local[part]}=}}" for part in sorted(width.names))
         return [
             f"if {local} < 1:",
-            f'    raise ValueError(f"{self.layer}: {rule} must be at least 1, got {got}")',
+            *_error(f"{self.layer}: {rule} must be at least 1, got {got}"),
         ]
 
     @property
@@ -185,6 +188,10 @@ class Constructor:
             assign(self.attributes[f"{name}_hh"], f"parameter({self.width(self.cell.parameter[name].shape.width)})")
             for name in self.doubled
         ]
+
+
+def _error(message: str) -> list[str]:
+    return [f"    {line}" for line in lines(f'raise ValueError(f"{message}")', "", 12)]
 
 
 def _type(info: SettingInfo) -> str:

@@ -23,7 +23,7 @@ SPELLINGS: dict[str, Spelling] = {
     "tanh": Spelling("torch.tanh({0})", number="math.tanh({0})"),
     "relu": Spelling("torch.relu({0})", number="max({0}, 0.0)"),
     # The derivative of F.hardsigmoid is 1/6 in single precision only.
-    "hard_sigmoid": Spelling("(F.relu6({0} + 3) / 6)", number="min(max({0} / 6 + 0.5, 0.0), 1.0)"),
+    "hard_sigmoid": Spelling("F.relu6({0} + 3) / 6", number="min(max({0} / 6 + 0.5, 0.0), 1.0)"),
     "hard_tanh": Spelling("F.hardtanh({0})", number="min(max({0}, -1.0), 1.0)"),
     # torch's own is the identity from 20 on, which is off by 2e-9; from 40 on it is exact.
     "softplus": Spelling("F.softplus({0}, threshold=40.0)", number="math.log(1 + math.exp({0}))"),

@@ -1,9 +1,9 @@
 """Python names for the names of equations.
 
-A parameter is registered under its own name, so that a state dict reads like the paper. Two kinds of names
-cannot be written `self.NAME`: keywords (`lambda`), which `getattr(self, "lambda")` reads, and names that
-`torch.nn.Module` itself has (`training`, `forward`), which get an underscore at the end: `training_`. Local
-variables step aside for keywords, builtins and the module's own names in the same way.
+A parameter is registered under its own name, so that a state dict reads like the paper; `getattr(self, "lambda")`
+reads one that Python has for a keyword. Names that `torch.nn.Module` itself has (`training`, `forward`), and the few
+that a saved TorchScript module cannot be loaded with (`class`, `torch`), get an underscore at the end: `training_`.
+Local variables step aside for keywords, builtins and the module's own names in the same way.
 """
 
 from __future__ import annotations
@@ -25,6 +25,14 @@ MODULE_ATTRIBUTES = frozenset(
     """.split()  # noqa: SIM905
 )
 """What `torch.nn.Module` has that no parameter can be called (names with a leading underscore apart)."""
+
+UNREADABLE = frozenset(
+    """
+    False None True and as assert break class continue def del elif else for global if import in is not or pass
+    raise return while with torch ops CONSTANTS annotate unchecked_cast uninitialized
+    """.split()  # noqa: SIM905
+)
+"""What the parser of saved TorchScript takes for something else."""
 
 MODULE_GLOBALS = frozenset(
     """
@@ -50,7 +58,7 @@ class Scope:
 
 def attributes() -> Scope:
     """A scope for the attributes of a module."""
-    return Scope(MODULE_ATTRIBUTES)
+    return Scope(MODULE_ATTRIBUTES | UNREADABLE)
 
 
 def variables(*taken: str) -> Scope:

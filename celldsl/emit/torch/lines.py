@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 LIMIT = 120
 
 
@@ -16,34 +18,36 @@ def lines(code: str, comment: str = "", indent: int = 8) -> list[str]:
 
 
 def _broken(code: str, room: int) -> list[str]:
-    """A long statement over several lines: the items of its outermost brackets, or the terms of its sum."""
+    """A long statement over several lines, as ruff breaks it: the items of a tuple, the parts of a choice, the operands
+    of its operators, or the arguments in its brackets."""
     head, value = _head(code)
-    for operators in ((" + ", " - "), (" * ", " / ")):
-        operands = _split(value, operators)
-        if len(operands) > 1:
-            return [f"{head}(", *(f"    {operand}" for operand in operands), ")"]
-    choice = _split(value, (" if ", " else "))
-    if len(choice) == 3:
-        if len(value) + 4 <= room:
-            return [f"{head}(", f"    {value}", ")"]
-        return [f"{head}(", *(f"    {line}" for part in choice for line in _fitted(part, room - 4)), ")"]
-    if head == "return " and len(_split(value, (", ",))) > 1:
+    is_tuple = len(_split(value, (", ",))) > 1
+    if is_tuple:
         value = f"({value})"
-    opening = _outer_bracket(value)
-    if opening is None:
+    else:
+        choice = _split(value, (" if ", " else "))
+        if len(choice) == 3:
+            if len(value) + 4 <= room:
+                return [f"{head}(", f"    {value}", ")"]
+            return [f"{head}(", *(f"    {line}" for part in choice for line in _fitted(part, room - 4)), ")"]
+        for operators in ((" + ", " - "), (" * ", " / ")):
+            operands = _split(value, operators)
+            if len(operands) > 1:
+                return [f"{head}(", *(f"    {operand}" for operand in operands), ")"]
+    bracket = _outer_bracket(value)
+    if bracket is None:
         return [code]
-    start, end = opening
+    start, end = bracket
     inner = value[start + 1 : end]
     items = _split(inner, (", ",))
     if len(items) == 1 and inner.startswith("[") and inner.endswith("]"):
         items = _split(inner[1:-1], (", ",))
         start, end = start + 1, end - 1
     joined = ", ".join(items)
-    body = (
-        [f"    {joined}"]
-        if len(joined) + 4 <= room
-        else [f"    {line}" for item in items for line in _fitted(f"{item},", room - 4)]
-    )
+    if len(joined) + 4 <= room and not is_tuple:
+        body = [f"    {joined}"]
+    else:
+        body = [f"    {line}" for item in items for line in _fitted(f"{item},", room - 4)]
     return [f"{head}{value[: start + 1]}", *body, value[end:]]
 
 
@@ -60,33 +64,34 @@ def _head(code: str) -> tuple[str, str]:
 
 
 def _outer_bracket(value: str) -> tuple[int, int] | None:
-    depth, start = 0, 0
-    for at, char in enumerate(value):
-        if char in "([{":
-            if depth == 0:
-                start = at
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-            if depth == 0 and at > start + 1:
-                return start, at
+    """Where the first pair of brackets with something in it opens and closes."""
+    start = 0
+    for at, depth in _depths(value):
+        if value[at] in "([{" and depth == 1:
+            start = at
+        elif value[at] in ")]}" and depth == 0 and at > start + 1:
+            return start, at
     return None
 
 
 def _split(text: str, separators: tuple[str, ...]) -> list[str]:
     """The parts between separators outside all brackets; an operator stays with the part behind it."""
-    parts, depth, begin, at = [], 0, 0, 0
-    while at < len(text):
-        if text[at] in "([{":
-            depth += 1
-        elif text[at] in ")]}":
-            depth -= 1
+    parts, begin = [], 0
+    for at, depth in _depths(text):
         found = next((s for s in separators if depth == 0 and text.startswith(s, at)), None)
-        if found:
+        if found and at >= begin:
             parts.append(text[begin:at])
             begin = at + (len(found) if found == ", " else 1)
-            at += len(found)
-        else:
-            at += 1
-    parts.append(text[begin:])
-    return parts
+    return [*parts, text[begin:]]
+
+
+def _depths(text: str) -> Iterator[tuple[int, int]]:
+    """Every place outside string literals, and how many brackets are open behind it."""
+    depth, quoted = 0, False
+    for at, char in enumerate(text):
+        if char == '"':
+            quoted = not quoted
+        if quoted:
+            continue
+        depth += (char in "([{") - (char in ")]}")
+        yield at, depth

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import textwrap
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import PurePath
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -28,16 +28,20 @@ from celldsl.version import __version__
 
 def module(schedule: Schedule) -> str:
     """The text of the module of a schedule."""
-    environment = Environment(
+    view = View(schedule)
+    classes = "".join(_templates().get_template(name).render(v=view) for name in ("cell.jinja", "layer.jinja"))
+    return _templates().get_template("module.jinja").render(v=view, classes=classes, uses_math="math." in classes)
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
         loader=PackageLoader("celldsl.emit.torch", "."),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    view = View(schedule)
-    classes = "".join(environment.get_template(name).render(v=view) for name in ("cell.jinja", "layer.jinja"))
-    return environment.get_template("module.jinja").render(v=view, classes=classes, uses_math="math." in classes)
 
 
 class View:

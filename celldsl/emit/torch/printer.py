@@ -52,7 +52,8 @@ class Printer:
     """Prints expressions at one place of a schedule.
 
     leaf: the spelling of a Parameter, Signal, Reference or Setting. size: that of a dimension. rows: that of the
-    number of rows of a batch there. like: a tensor whose dtype and device new ones take.
+    number of rows of a batch there. like: a tensor whose dtype and device new ones take. bind: gives a name to a
+    tensor that is always the same, where it would be made again and again.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class Printer:
         size: Callable[[str], str],
         rows: str,
         like: str,
+        bind: Callable[[str], str] = lambda text: text,
     ):
         self.schedule, self.leaf, self.size, self.rows, self.like = schedule, leaf, size, rows, like
+        self.bind = bind
 
     def text(self, expr: Expr, level: Level = Level.SUM) -> str:
         """The expression, in brackets if it binds less tightly than `level`."""
@@ -157,9 +160,8 @@ class Printer:
         arguments = list(expr.arguments)
         if expr.function in ("max", "min"):
             # torch's own take two tensors.
-            tensor = self.text(arguments[kinds.index(max(kinds))])
             words = [
-                f"torch.full_like({tensor}, {self.text(a)})" if kind == Kind.NUMBER else self.text(a)
+                self.constant(self.text(a)) if kind == Kind.NUMBER else self.text(a)
                 for a, kind in zip(arguments, kinds, strict=True)
             ]
         else:
@@ -167,7 +169,12 @@ class Printer:
             words = [self.text(argument, level) for argument in arguments]
         batched = self.schedule.is_batched(expr)
         template = spelling.tensor if batched or not spelling.constant else spelling.constant
-        return template.format(*words, n=self.width(arguments[0].shape.width)), Level.ATOM
+        text = template.format(*words, n=self.width(arguments[0].shape.width))
+        return text, Level.PRODUCT if " / " in template else Level.ATOM
+
+    def constant(self, number: str) -> str:
+        """A number as a tensor."""
+        return self.bind(f"{self.like}.new_full((), {number})")
 
     def _call_of_numbers(self, expr: Call) -> Text:
         template = SPELLINGS[expr.function].number

@@ -85,7 +85,7 @@ class Writer:
         products = [s.matrix for s in schedule.step if isinstance(s, Multiply)]
         self.transposed = {m.name for m in products if isinstance(m, Reference) and m.name in self.stacks}
         self.seq = Printer(schedule, self._leaf, self._size, f"{self.inputs[0]}.size(0)", self.inputs[0])
-        self.step = Printer(schedule, self._step_leaf, self._size, "batch_sizes[t]", self.inputs[0])
+        self.step = Printer(schedule, self._step_leaf, self._size, "batch_sizes[t]", self.inputs[0], self._bound)
         self.uses = self._count_uses()
 
     def body(self) -> Body:
@@ -184,6 +184,9 @@ class Writer:
             self.aliases[value] = self.scope.new(name)
         return self.aliases[value]
 
+    def _bound(self, value: str) -> str:
+        return self._alias(value, "bound")
+
     def _count_uses(self) -> dict[str, int]:
         found: dict[str, int] = {}
         for statement in self.schedule.step:
@@ -259,17 +262,17 @@ class Writer:
             *self._into(statement, f"F.linear({', '.join(words)})", "N"),
         ]
 
-    def _into(self, statement: Multiply, product: str, rows: str) -> list[str]:
+    def _into(self, statement: Multiply, product: str, rows: str, indent: int = 8) -> list[str]:
         names = [self._leaf(reference) for reference in statement.into]
         widths = [reference.shape.dims[0] for reference in statement.into]
         if len(names) == 1:
-            return lines(f"{names[0]} = {product}", self.shape(statement.into[0].shape, rows))
+            return lines(f"{names[0]} = {product}", self.shape(statement.into[0].shape, rows), indent)
         if len(set(widths)) == 1:
             split, comment = self.seq.width(widths[0]), f"{self.shape(statement.into[0].shape, rows)} each"
         else:
             split = f"[{', '.join(self.seq.width(width) for width in widths)}]"
             comment = ", ".join(self.shape(reference.shape, rows) for reference in statement.into)
-        return lines(f"{', '.join(names)} = {product}.split({split}, dim=1)", comment)
+        return lines(f"{', '.join(names)} = {product}.split({split}, dim=1)", comment, indent)
 
     def _delay(self, statement: Delay) -> list[str]:
         info, delay = statement.signal, statement.delay
@@ -373,7 +376,10 @@ class Writer:
             product = f"torch.mm({operand}, {matrix})"
         else:
             product = f"torch.addmm({self.step.text(statement.addend)}, {operand}, {matrix})"
-        return [f"# The {_products(statement)} with {show(statement.operand)}.", *self._into(statement, product, "B")]
+        return [
+            f"# The {_products(statement)} with {show(statement.operand)}.",
+            *self._into(statement, product, "B", 12),
+        ]
 
     def _turned(self, matrix: Expr) -> str:
         """The transpose of a matrix, bound before the loop: rows of the batch stand on its left."""
