@@ -19,6 +19,8 @@ DECLARATIONS = frozenset({"input", "state", "output", "dim", "param", "const", "
 KEYWORDS = DECLARATIONS | {"def", "init", "drop", "claim", "cite"}
 QUANTITIES = frozenset({"params", "flops", "state"})
 BEGINS_OPERAND = frozenset({"NAME", "NUMBER", "FUNCTION", "FRACTION", "LPAR", "LSQUARE", "LBRACE"})
+SCHEMES = frozenset({"uniform", "normal"})
+"""Initial values that take arguments; in an `init` line every name that touches its bracket is one."""
 NESTS = {"LPAR": 1, "LSQUARE": 1, "LBRACE": 1, "RPAR": -1, "RSQUARE": -1, "RBRACE": -1}
 STRUCTURES = frozenset({"blocks", "diagonal", "symmetric", "lowrank", "orthogonal"})
 FUNCTION_NAMES: dict[str, str] = {
@@ -190,7 +192,7 @@ def _functions(tokens: list[Token], vocabulary: Vocabulary) -> list[Token]:
             name = vocabulary.function(token.text)
             if after == "LPAR" and (
                 name
-                or (tokens[0].type == "INIT" and at > 1)
+                or (tokens[0].type == "INIT" and at > 1 and (token.touches(tokens[at + 1]) or token.text in SCHEMES))
                 or (tokens[0].type == "CLAIM" and token.text in QUANTITIES)
                 or _has_commas(tokens, at + 1)
             ):

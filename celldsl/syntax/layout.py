@@ -77,9 +77,14 @@ class _Layout:
             else:
                 yield from self._item()
         if self.cell:
-            if not any(item.code == "unterminated-string" for item in self.problems.items):
+            told = self.cell.start == self.cell.end or self._is_unterminated()
+            if not told:
                 self.errors.cell_is_not_closed(self.cell, None)
             yield self._close(token)
+
+    def _is_unterminated(self) -> bool:
+        """Whether a text without its end has swallowed the rest of the file, its braces included."""
+        return any(item.code == "unterminated-string" for item in self.problems.items)
 
     def _peek(self, ahead: int = 0) -> Token:
         index = self.at + ahead

@@ -102,7 +102,7 @@ class Expressions:
         if _is_ratio(node):
             return f"{self._bare(node.left)}/{self._bare(node.right)}"
         # `a * 2 / 3` would read as a * 2/3: two numbers bind first.
-        left_level = ROW if isinstance(node.right, tree.Number) and _ends_in_number(node.left) else PRODUCT
+        left_level = POWER if isinstance(node.right, tree.Number) and _ends_in_number(node.left) else PRODUCT
         right_level = ATOM if isinstance(node.right, tree.Binary) and _is_ratio(node.right) else POWER
         return f"{self.write(node.left, left_level)} / {self.write(node.right, right_level)}"
 
