@@ -152,3 +152,15 @@ class Schedule:
         from celldsl.schedule.table import table
 
         return table(self)
+
+
+def expressions(statement: Statement) -> list[Expr]:
+    """The expressions that a statement reads."""
+    if isinstance(statement, Derive):
+        return [statement.equation.value]
+    if isinstance(statement, Stack):
+        return [part for part in statement.parts if part is not None]
+    if isinstance(statement, Multiply):
+        found = [statement.matrix, statement.operand]
+        return [*found, statement.addend] if statement.addend is not None else found
+    return [statement.value] if isinstance(statement, Compute) else []

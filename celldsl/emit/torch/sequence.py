@@ -1,18 +1,15 @@
-"""The body of `sequence`: a schedule as Python statements.
-
-Names at each place: `x` is a whole sequence with its steps one behind the other, (N, m); `x_steps` the same cut into
-steps; `x_t` one step, (B, m); `x_prev` the step before it; `x_delayed` the whole sequence one step late.
-"""
+"""The body of `sequence`: a schedule as Python statements."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from celldsl.check.cell import Expr, Parameter, Setting, Signal, SignalInfo, Transpose
+from celldsl.check.cell import Expr, Parameter, Signal, SignalInfo, Transpose
 from celldsl.check.width import Shape, Width
-from celldsl.emit.torch.identifiers import Scope, read, variables
+from celldsl.emit.torch.identifiers import read
 from celldsl.emit.torch.lines import lines
-from celldsl.emit.torch.printer import Level, Printer, named
+from celldsl.emit.torch.printer import Level, named
+from celldsl.emit.torch.spelling import Spelling
 from celldsl.schedule.schedule import (
     Compute,
     Delay,
@@ -23,6 +20,7 @@ from celldsl.schedule.schedule import (
     Schedule,
     Stack,
     Statement,
+    expressions,
 )
 from celldsl.schedule.table import show
 from celldsl.syntax.write import write
@@ -62,31 +60,8 @@ class Body:
         return [line.partition("#")[0] for line in every]
 
 
-class Writer:
+class Writer(Spelling):
     """Writes the body of one cell. `attributes` maps the cell's names to the attributes of its class."""
-
-    def __init__(self, schedule: Schedule, attributes: dict[str, str]):
-        self.schedule = schedule
-        self.cell = schedule.cell
-        self.attributes = attributes
-        self.scope: Scope = variables(
-            "batch_sizes", "state", "reverse", "record", "t", "times", "seen", "signals", "name", "steps"
-        )
-        self.local: dict[tuple[str, str], str] = {}
-        self.sizes: dict[str, str] = {}
-        self.aliases: dict[str, str] = {}
-        for dim in self.cell.dims:
-            self._name("dim", dim.name, dim.name)
-        self.inputs = [self._name("sequence", info.name, info.name) for info in self.cell.inputs]
-        for info in self.cell.signals:
-            self._name("step", info.name, f"{info.name}_t")
-        self.in_loop = schedule.stepped
-        self.stacks = {s.target.name for s in schedule.once if isinstance(s, Stack)}
-        products = [s.matrix for s in schedule.step if isinstance(s, Multiply)]
-        self.transposed = {m.name for m in products if isinstance(m, Reference) and m.name in self.stacks}
-        self.seq = Printer(schedule, self._leaf, self._size, f"{self.inputs[0]}.size(0)", self.inputs[0])
-        self.step = Printer(schedule, self._step_leaf, self._size, "batch_sizes[t]", self.inputs[0], self._bound)
-        self.uses = self._count_uses()
 
     def body(self) -> Body:
         once = self._doubled_aliases()
@@ -115,87 +90,6 @@ class Writer:
             uses_delayed=any(isinstance(s, Delay) for s in self.schedule.statements),
         )
 
-    # --- names -----------------------------------------------------------------------------
-
-    def _name(self, place: str, name: str, wanted: str) -> str:
-        if (place, name) not in self.local:
-            self.local[place, name] = self.scope.new(wanted)
-        return self.local[place, name]
-
-    def _size(self, name: str) -> str:
-        local = self._name("dim", name, name)
-        self.sizes[name] = local
-        return local
-
-    def previous(self, info: SignalInfo, delay: int) -> str:
-        suffix = "" if delay == 1 else str(delay)
-        return self._name(f"previous{delay}", info.name, f"{info.name}_prev{suffix}")
-
-    def _delayed(self, name: str, delay: int) -> str:
-        suffix = "" if delay == 1 else str(delay)
-        return self._name(f"delayed{delay}", name, f"{name}_delayed{suffix}")
-
-    def _steps(self, whole: str) -> str:
-        return self._name("steps", whole, f"{whole}_steps")
-
-    def _parameter(self, name: str) -> str:
-        """A parameter outside the loop."""
-        if ("value", name) in self.local:
-            return self.local["value", name]
-        return read(self.attributes[name])
-
-    def _leaf(self, expr: Expr) -> str:
-        """A name outside the loop, where signals are whole sequences."""
-        if isinstance(expr, Parameter):
-            return self._parameter(expr.name)
-        if isinstance(expr, Setting):
-            return read(self.attributes[expr.name])
-        if isinstance(expr, Signal):
-            if expr.delay:
-                return self._delayed(expr.name, expr.delay)
-            if self.schedule.kinds[expr.name] < Kind.FREE:
-                return self._name("step", expr.name, f"{expr.name}_t")
-            return self._name("sequence", expr.name, expr.name)
-        assert isinstance(expr, Reference)
-        return self._name("value", expr.name, expr.name)
-
-    def _step_leaf(self, expr: Expr) -> str:
-        """A name inside the loop."""
-        if isinstance(expr, Parameter):
-            if ("value", expr.name) in self.local:
-                return self.local["value", expr.name]
-            return self._alias(read(self.attributes[expr.name]), expr.name)
-        if isinstance(expr, Signal):
-            if expr.delay == 0:
-                return self._name("step", expr.name, f"{expr.name}_t")
-            if expr.name in self.in_loop:
-                return self.previous(self.cell.signal[expr.name], expr.delay)
-            return self._name("step", self._delayed(expr.name, expr.delay), f"{self._delayed(expr.name, expr.delay)}_t")
-        if isinstance(expr, Reference) and expr in self.schedule.sliced:
-            whole = self._leaf(expr)
-            if self.uses.get(expr.name, 0) == 1:
-                return f"{self._steps(whole)}[t]"
-            return self._name("step", whole, f"{whole}_t")
-        return self._leaf(expr)
-
-    def _alias(self, value: str, name: str) -> str:
-        """A local name, bound before the loop, for what a step would look up again and again."""
-        if value not in self.aliases:
-            self.aliases[value] = self.scope.new(name)
-        return self.aliases[value]
-
-    def _bound(self, value: str) -> str:
-        return self._alias(value, "bound")
-
-    def _count_uses(self) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for statement in self.schedule.step:
-            for part in _expressions(statement):
-                for node in part.walk():
-                    if isinstance(node, Reference):
-                        found[node.name] = found.get(node.name, 0) + 1
-        return found
-
     # --- statements ------------------------------------------------------------------------
 
     def shape(self, shape: Shape, rows: str) -> str:
@@ -210,7 +104,7 @@ class Writer:
         if isinstance(statement, Derive):
             equation = statement.equation
             value = self.seq.text(equation.value)
-            name = self._name("value", equation.target, equation.target)
+            name = self.name_of("value", equation.target, equation.target)
             return [f"# {write(equation.written)}", *lines(f"{name} = {value}", self.shape(equation.value.shape, ""))]
         if isinstance(statement, Stack):
             return self._stack(statement)
@@ -230,7 +124,7 @@ class Writer:
             text = self.seq.stretched(value, target.shape.width)
         comment = [f"# {write(statement.equation.written)}"] if statement.equation else []
         shape = self.shape(target.shape, "N" if batched else "") if batched or target.shape.rank else ""
-        return [*comment, *lines(f"{self._leaf(target)} = {text}", shape)]
+        return [*comment, *lines(f"{self.whole_leaf(target)} = {text}", shape)]
 
     def _stack(self, statement: Stack) -> list[str]:
         some = next(self.seq.text(part, Level.ATOM) for part in statement.parts if part is not None)
@@ -238,7 +132,7 @@ class Writer:
             self.seq.text(part) if part is not None else f"{some}.new_zeros({self.seq.width(width)})"
             for part, width in zip(statement.parts, statement.widths, strict=True)
         ]
-        name, shape, turn = self._leaf(statement.target), statement.target.shape, ""
+        name, shape, turn = self.whole_leaf(statement.target), statement.target.shape, ""
         if statement.target.name in self.transposed:
             name, shape, turn = self._transpose_name(name), Shape(shape.dims[::-1]), ".t()"
         result = lines(f"{name} = torch.cat([{', '.join(parts)}]){turn}", self.shape(shape, ""))
@@ -251,7 +145,7 @@ class Writer:
         return result
 
     def _transpose_name(self, name: str) -> str:
-        return self._name("transposed", name, f"{name}_T")
+        return self.name_of("transposed", name, f"{name}_T")
 
     def _multiply(self, statement: Multiply) -> list[str]:
         words = [self.seq.text(statement.operand), self.seq.text(statement.matrix)]
@@ -263,7 +157,7 @@ class Writer:
         ]
 
     def _into(self, statement: Multiply, product: str, rows: str, indent: int = 8) -> list[str]:
-        names = [self._leaf(reference) for reference in statement.into]
+        names = [self.whole_leaf(reference) for reference in statement.into]
         widths = [reference.shape.dims[0] for reference in statement.into]
         if len(names) == 1:
             return lines(f"{names[0]} = {product}", self.shape(statement.into[0].shape, rows), indent)
@@ -276,8 +170,8 @@ class Writer:
 
     def _delay(self, statement: Delay) -> list[str]:
         info, delay = statement.signal, statement.delay
-        whole = self._delayed(info.name, delay - 1) if delay > 1 else self._whole(info.name)
-        late, first = self._delayed(info.name, delay), self.previous(info, delay)
+        whole = self.delayed(info.name, delay - 1) if delay > 1 else self._whole(info.name)
+        late, first = self.delayed(info.name, delay), self.previous(info, delay)
         comment = f"# {info.name}_{{t-{delay}}}"
         return [
             comment,
@@ -297,7 +191,7 @@ class Writer:
         return sum(
             isinstance(node, Parameter) and node.name == name
             for statement in self.schedule.statements
-            for part in _expressions(statement)
+            for part in expressions(statement)
             for node in part.walk()
         )
 
@@ -313,7 +207,7 @@ class Writer:
         if not names:
             return []
         values = [read(self.attributes[name]) for name in names]
-        local = [self._name("value", name, name) for name in names]
+        local = [self.name_of("value", name, name) for name in names]
         sums = [f"{own} + {read(self.attributes[f'{name}_hh'])}" for own, name in zip(local, names, strict=True)]
         target = ", ".join(local)
         return [
@@ -330,19 +224,19 @@ class Writer:
             body += self._step_multiply(statement) if isinstance(statement, Multiply) else self._step_compute(statement)
         start, slices = [], []
         for item in self.schedule.sliced:
-            whole = self._leaf(item)
-            start.append(f"{self._steps(whole)} = {whole}.split(batch_sizes)")
+            whole = self.whole_leaf(item)
+            start.append(f"{self.steps(whole)} = {whole}.split(batch_sizes)")
             if isinstance(item, Signal) or self.uses.get(item.name, 0) != 1:
-                value = f"{self._steps(whole)}[t]"
-                slices += lines(f"{self._step_leaf(item)} = {value}", self.shape(item.shape, "B"), 12)
+                value = f"{self.steps(whole)}[t]"
+                slices += lines(f"{self.step_leaf(item)} = {value}", self.shape(item.shape, "B"), 12)
         appends = []
         for signal in self.schedule.kept:
-            steps = self._steps(self._leaf(signal))
+            steps = self.steps(self.whole_leaf(signal))
             start.append(f"{steps}: List[Tensor] = []")
-            appends.append(f"{steps}.append({self._step_leaf(signal)})")
+            appends.append(f"{steps}.append({self.step_leaf(signal)})")
         kept = {signal.name for signal in self.schedule.kept if signal.delay == 0}
         seen = [
-            (equation.target, self._name("step", equation.target, ""))
+            (equation.target, self.name_of("step", equation.target, ""))
             for equation in self.cell.equations
             if equation.target in self.in_loop and equation.target not in kept
         ]
@@ -354,8 +248,8 @@ class Writer:
         for info in self.schedule.looped:
             for delay in range(info.depth, 0, -1):
                 left.append(self.previous(info, delay))
-                right.append(self.previous(info, delay - 1) if delay > 1 else self._name("step", info.name, ""))
-                full.append((left[-1], self._name("full", left[-1], f"{left[-1].replace('_prev', '')}_full")))
+                right.append(self.previous(info, delay - 1) if delay > 1 else self.name_of("step", info.name, ""))
+                full.append((left[-1], self.name_of("full", left[-1], f"{left[-1].replace('_prev', '')}_full")))
         start.append(f"{', '.join(whole for _, whole in full)} = {', '.join(now for now, _ in full)}")
         shift = f"{', '.join(left)} = {', '.join(right)}"
         return Loop(start, full, [*slices, *body, *appends], seen, shift)
@@ -367,7 +261,7 @@ class Writer:
         if target.shape.rank and not value.shape.rank:
             text = self.step.stretched(value, target.shape.width)
         comment = [f"# {write(statement.equation.written)}"] if statement.equation else []
-        return [*comment, *lines(f"{self._step_leaf(target)} = {text}", self.shape(target.shape, "B"), 12)]
+        return [*comment, *lines(f"{self.step_leaf(target)} = {text}", self.shape(target.shape, "B"), 12)]
 
     def _step_multiply(self, statement: Multiply) -> list[str]:
         matrix = self._turned(statement.matrix)
@@ -384,11 +278,11 @@ class Writer:
     def _turned(self, matrix: Expr) -> str:
         """The transpose of a matrix, bound before the loop: rows of the batch stand on its left."""
         if isinstance(matrix, Reference) and matrix.name in self.transposed:
-            return self._transpose_name(self._leaf(matrix))
+            return self._transpose_name(self.whole_leaf(matrix))
         if isinstance(matrix, Transpose):
             inner = self.seq.text(matrix.operand)
-            return self._alias(inner, self._stem(matrix)) if inner.startswith(("self.", "getattr")) else inner
-        return self._alias(f"{self.seq.text(matrix, Level.ATOM)}.t()", f"{self._stem(matrix)}_T")
+            return self.alias(inner, self._stem(matrix)) if inner.startswith(("self.", "getattr")) else inner
+        return self.alias(f"{self.seq.text(matrix, Level.ATOM)}.t()", f"{self._stem(matrix)}_T")
 
     def _stem(self, expr: Expr) -> str:
         return next((node.name for node in expr.walk() if isinstance(node, Parameter | Reference)), "matrix")
@@ -400,14 +294,14 @@ class Writer:
         info = self.cell.signal[name]
         signal = Signal(info.shape, name, 0)
         if self.schedule.kinds[name] >= Kind.FREE:
-            return self._leaf(signal)
+            return self.whole_leaf(signal)
         return self.seq.stretched(signal, info.shape.width if info.shape.rank else Width.of(1))
 
     def _join_kept(self) -> list[str]:
         result = []
         for signal in self.schedule.kept:
-            whole = self._leaf(signal)
-            result += lines(f"{whole} = joined({self._steps(whole)}, reverse)", self.shape(signal.shape, "N"))
+            whole = self.whole_leaf(signal)
+            result += lines(f"{whole} = joined({self.steps(whole)}, reverse)", self.shape(signal.shape, "N"))
         return result
 
     def _records(self) -> list[tuple[str, str]]:
@@ -428,14 +322,3 @@ def carried(schedule: Schedule) -> list[tuple[SignalInfo, int]]:
     states = schedule.cell.states
     deepest = max((info.depth for info in states), default=0)
     return [(info, delay) for delay in range(1, deepest + 1) for info in states if info.depth >= delay]
-
-
-def _expressions(statement: Statement) -> list[Expr]:
-    if isinstance(statement, Derive):
-        return [statement.equation.value]
-    if isinstance(statement, Stack):
-        return [part for part in statement.parts if part is not None]
-    if isinstance(statement, Multiply):
-        found = [statement.matrix, statement.operand]
-        return [*found, statement.addend] if statement.addend is not None else found
-    return [statement.value] if isinstance(statement, Compute) else []
