@@ -139,18 +139,16 @@ class CompiledCell:
     @property
     def schedule(self) -> Schedule:
         """What is hoisted out of time, stacked, fused and saved; prints as a table."""
-        return self._schedule("torch")
+        from celldsl.schedule import plan_module
 
-    def _schedule(self, target: str) -> Schedule:
-        from celldsl.schedule import plan
-
-        return plan(self.form, target)
+        return plan_module(self.form)
 
     def source(self, target: str = "torch") -> str:
         """The text of the emitted module."""
         from celldsl.emit import emit
+        from celldsl.schedule import plan
 
-        return emit(self._schedule(target), target)
+        return emit(plan(self.form, target), target)
 
     @cached_property
     def spec(self) -> str:
@@ -182,7 +180,8 @@ class CompiledCell:
 
         `layer(x, state=None)` gives `(output, state)`; `layer.signals(x)` the sequence of every signal. Dimensions
         beyond the two, and settings (`hyper`), are given by name; two_biases lays out biases as torch.nn does.
-        Raises ValueError for sizes that do not fit the equations and for an unknown backend.
+        Raises ValueError for sizes that do not fit the equations and for an unknown backend,
+        RuntimeError for a backend that cannot run here, or not this cell.
         """
         layer, _ = self._classes(backend)
         return layer(
@@ -217,13 +216,12 @@ class CompiledCell:
         """The emitted classes: layer and step."""
         from celldsl.emit.torch.identifiers import class_name
         from celldsl.runtime.backends import choose
-        from celldsl.runtime.load import load
 
-        target = choose(backend).target
-        if target not in self._modules:
-            self._modules[target] = load(self.source(target), self.checked)
+        chosen = choose(backend)
+        if chosen.name not in self._modules:
+            self._modules[chosen.name] = chosen.module(self.checked, self.source("torch"), backend == "auto")
         name = class_name(self.name)
-        return getattr(self._modules[target], name), getattr(self._modules[target], f"{name}Cell")
+        return getattr(self._modules[chosen.name], name), getattr(self._modules[chosen.name], f"{name}Cell")
 
     @cached_property
     def _modules(self) -> dict[str, Any]:

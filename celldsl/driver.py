@@ -12,7 +12,7 @@ from celldsl import relatives, show
 from celldsl.source import Source
 from celldsl.syntax import parse
 
-STAGES = ("source", "tree", "cell", "form", "schedule", "torch", "latex")
+STAGES = ("source", "tree", "cell", "form", "schedule", "torch", "cpu", "latex")
 
 
 def compile(source: Source, target: str = "torch") -> str:
@@ -29,8 +29,8 @@ def compile(source: Source, target: str = "torch") -> str:
     # fmt: on
 
 
-def stage(source: Source, name: str) -> str:
-    """One form of the last cell of a source as text; `name` is one of `STAGES`.
+def stage(source: Source, name: str, target: str = "torch") -> str:
+    """One form of the last cell of a source as text; `name` is one of `STAGES`, `target` whose schedule is meant.
 
     The flow is followed only as far as it must be, so that the tree of a spec with wrong widths can be shown.
     Raises SpecError; ValueError for a name that is no stage.
@@ -52,8 +52,7 @@ def stage(source: Source, name: str) -> str:
     form = lower(cell)
     if name == "form":
         return str(form)
-    schedule = plan(form, "torch")
-    return str(schedule) if name == "schedule" else compile(source, name)
+    return str(plan(form, target)) if name == "schedule" else compile(source, name)
 
 
 def stages(source: Source) -> dict[str, str]:

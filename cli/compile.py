@@ -34,7 +34,7 @@ class Target(click.ParamType):
 @click.option("--target", type=Target(), default="torch", show_default=True, help="What to emit.")
 @click.option("--force", is_flag=True, help="Replace files that celldsl did not write.")
 def command(specs: tuple[str, ...], output: Path, target: str, force: bool) -> None:
-    """Compile specs to modules that need torch alone.
+    """Compile specs to modules that need torch alone, or to C++ (--target cpu) that needs a compiler alone.
 
     A spec's module is named after its file; emitted files are replaced, other files are not.
 
@@ -43,6 +43,7 @@ def command(specs: tuple[str, ...], output: Path, target: str, force: bool) -> N
     celldsl compile lstm -o -
     """
     from celldsl.driver import compile
+    from celldsl.emit import SUFFIXES
     from celldsl.files import module_name, write_module
     from celldsl.library import load
 
@@ -52,6 +53,6 @@ def command(specs: tuple[str, ...], output: Path, target: str, force: bool) -> N
         if str(output) == "-":
             click.echo(text, nl=False)
         else:
-            path = output / f"{module_name(source)}.py"
+            path = output / f"{module_name(source)}.{SUFFIXES[target]}"
             write_module(path, text, force=force)
             click.echo(f"{spec} -> {path}")

@@ -173,7 +173,7 @@ def test_a_step():
 
 
 def test_an_unknown_backend_lists_what_there_is():
-    with pytest.raises(ValueError, match="'auto', 'torch'"):
+    with pytest.raises(ValueError, match="'auto', 'cpu', 'torch'"):
         celldsl.compile("lstm").rnn(2, 3, backend="quantum")
 
 

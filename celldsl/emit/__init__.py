@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from celldsl.schedule.schedule import Schedule
+from celldsl.schedule import CpuSchedule, Schedule
 
 
 def _torch(schedule: Schedule) -> str:
@@ -13,17 +14,28 @@ def _torch(schedule: Schedule) -> str:
     return module(schedule)
 
 
-TARGETS: dict[str, Callable[[Schedule], str]] = {
+def _cpu(schedule: Any) -> str:
+    from celldsl.emit.cpu import emit
+
+    return emit(schedule)
+
+
+TARGETS: dict[str, Callable[[Any], str]] = {
     "torch": _torch,
+    "cpu": _cpu,
 }
-"""What a schedule can become: the target's name and the function that makes the text of its module."""
+"""What a schedule can become: the target's name and the function that makes the text of its module. Each target has
+a schedule of its own kind."""
+
+SUFFIXES = {"torch": "py", "cpu": "cpp"}
+"""What the files of a target end with."""
 
 
-def emit(schedule: Schedule, target: str = "torch") -> str:
+def emit(schedule: Schedule | CpuSchedule, target: str = "torch") -> str:
     """The text of one module. Raises ValueError for an unknown target."""
     if target not in TARGETS:
         raise ValueError(f"there is no target {target!r}; the targets are {', '.join(TARGETS)}")
     return TARGETS[target](schedule)
 
 
-__all__ = ["TARGETS", "emit"]
+__all__ = ["SUFFIXES", "TARGETS", "emit"]

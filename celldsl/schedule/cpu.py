@@ -185,9 +185,21 @@ def _weight_products(programs: Programs, cotangents: list[Symbol], handed: Buffe
 
 # --- names ---------------------------------------------------------------------------------
 
-RESERVED = frozenset(
-    ["alignas", "alignof", "and", "asm", "auto", "bool", "break", "case", "catch", "char", "class", "concept", "const", "constexpr", "continue", "decltype", "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "nullptr", "operator", "or", "private", "protected", "public", "register", "requires", "return", "short", "signed", "sizeof", "static", "struct", "switch", "template", "this", "throw", "true", "try", "typedef", "typeid", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "main", "NULL", "std", "celldsl", "along", "real", "whole", "vec", "ivec", "mask", "loose", "load", "store", "get", "put", "add", "broadcast", "where", "less", "between", "lanewise", "within", "scaled", "nearest", "bits", "exp", "exp_core", "reciprocal", "sigmoid", "tanh", "abs", "sign", "max", "min", "clamp", "relu", "hard_sigmoid", "hard_tanh", "softsign", "silu", "leaky_relu", "log", "log1p", "erf", "sin", "cos", "sqrt", "floor", "softplus", "log_sigmoid", "gelu", "elu", "power", "raised", "sum", "mean", "dot", "norm", "softmax", "cumsum", "reverse_cumsum", "cumax", "rmsnorm", "layernorm", "rows", "parts_of", "up", "pack", "multiply", "tile", "Rows", "Arena", "Matrix", "Product", "Barrier", "Piece", "Tile", "Forward", "Backward", "Memory", "At", "r", "j", "k", "w", "at", "lane", "lanes", "count", "part", "parts", "b", "t", "save", "work", "time", "first", "last", "row", "zeros", "run", "step"]
-)
+_WORDS = """
+    alignas alignof and asm auto bool break case catch char class concept const constexpr continue decltype default
+    delete do double dynamic_cast else enum explicit export extern false float for friend goto if inline int long
+    mutable namespace new noexcept not nullptr operator or private protected public register requires return short
+    signed sizeof static struct switch template this throw true try typedef typeid typename union unsigned using
+    virtual void volatile wchar_t while xor main NULL std celldsl along
+    real whole vec ivec mask loose load store get put add broadcast where less between lanewise within scaled nearest
+    bits exp exp_core reciprocal sigmoid tanh abs sign max min clamp relu hard_sigmoid hard_tanh softsign silu
+    leaky_relu log log1p erf sin cos sqrt floor softplus log_sigmoid gelu elu power raised sum mean dot norm softmax
+    cumsum reverse_cumsum cumax rmsnorm layernorm rows parts_of up pack multiply tile Rows Arena Matrix Product
+    Barrier Piece Tile Forward Backward Memory At r j k w at lane lanes count part parts b t save work time first
+    last row zeros run step handed packed before upstream sizes threads split steps batch most_rows chunk products
+    """
+RESERVED = frozenset(_WORDS.split())
+"""Names that no value of a kernel may have: C++'s, the support code's, and those of the generated functions."""
 
 
 def _identifiers(cell: Cell, programs: Programs) -> dict[Symbol, str]:

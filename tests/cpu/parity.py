@@ -14,7 +14,9 @@ from celldsl.runtime.load import load
 EXTRA = {"p": 6, "k": 4, "r": 3, "s": 3}  # sizes of dimensions beyond the two
 
 
-def layers(source: str, m: int, n: int, dtype: torch.dtype = torch.float64, **options: Any) -> tuple[nn.Module, nn.Module]:
+def layers(
+    source: str, m: int, n: int, dtype: torch.dtype = torch.float64, **options: Any
+) -> tuple[nn.Module, nn.Module]:
     """The portable layer of a spec and the one on kernels, with the same weights."""
     cell = celldsl.compile(source)
     portable_module = load(cell.source("torch"), cell.checked)

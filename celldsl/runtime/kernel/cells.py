@@ -6,15 +6,15 @@ libraries, their operators.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from celldsl import relatives
-from celldsl.check.cell import Cell, Parameter, Transpose
+from celldsl.check.cell import Cell, Expr, Parameter, Transpose
 from celldsl.emit.torch import identifiers
 from celldsl.runtime.kernel import evaluate
 from celldsl.runtime.kernel.kernel import DTYPES, Kernel
@@ -47,6 +47,22 @@ class CellKernels:
         self.cell = cell
         self.form: Form = lower(cell)
         self.names = _attributes(cell)
+        self._calls: dict[tuple[Any, ...], _Call] = {}
+        self._attributes: tuple[str, ...] | None = None
+
+    @cached_property
+    def parameter_names(self) -> tuple[str, ...]:
+        return tuple(info.name for info in self.cell.parameters)
+
+    @cached_property
+    def carried(self) -> int:
+        """The number of tensors of a state."""
+        return sum(info.depth for info in self.cell.states)
+
+    @cached_property
+    def starts_elsewhere(self) -> bool:
+        """Whether some state does not begin at zero."""
+        return any(info.initial is not None for info in self.cell.states)
 
     @cached_property
     def folded(self) -> Operator:
@@ -56,38 +72,47 @@ class CellKernels:
     def hoisted(self) -> Operator:
         return operator_of(Kernel(plan(self.form, hoist=True)))
 
-    def operator(self, sizes: dict[str, int], itemsize: int) -> Operator:
-        """The variant that suits the sizes."""
-        return self.hoisted if takes(self.cell, sizes, itemsize) else self.folded
-
     def run(
         self, step: nn.Module, inputs: Sequence[Tensor], rows: Rows, first: Sequence[Tensor | None], portable: bool
-    ) -> tuple[Tensor, list[Tensor]]:
+    ) -> tuple[Tensor, Sequence[Tensor]]:
         """One layer and direction: outputs (N, n) and the last state, in the order of the state tuple.
 
         step: the emitted step module, which holds the parameters; inputs: (N, width) each; first: the state before,
         None for zeros. portable: by torch operations, for transforms that kernels cannot follow.
         """
-        sizes, settings = self._sizes(step), self._settings(step)
-        values = self._parameters(step)
-        like = inputs[0]
-        operator = self.operator(sizes, like.element_size())
-        programs = operator.schedule.programs
-        scope = _Once(self, values, sizes, settings, like)
-        matrices = [scope.matrix(matrix) for matrix in programs.matrices]
-        constants = [scope.constant(symbol) for symbol in programs.constants]
-        before = [self._before(operator, inputs, matrices)] if programs.hoisted else []
-        widths = list(operator.kernel.widths(sizes))
-        numbers = (rows.steps, rows.batch, widths, list(settings.values()))
-        flat = (rows.sizes, *inputs, *before, *first, *constants, *matrices, *numbers)
+        call = self._call(step, inputs[0].element_size())
+        operator = call.operator
+        constants, matrices = call.once(self, step, inputs[0])
+        before = (self._before(operator, inputs, matrices),) if operator.schedule.programs.hoisted else ()
+        tensors = (rows.sizes, *inputs, *before, *first, *constants, *matrices)
         if portable:
-            results = operator.portable(*flat)
-        elif torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in flat[: -len(numbers)]):
-            results = operator.train(*flat)
+            results = operator.portable(*tensors, rows.steps, rows.batch, call.widths, call.settings)
         else:
-            results = operator.infer(*flat)
-        results = results if isinstance(results, (tuple, list)) else (results,)
-        return results[0], list(results[1 : 1 + len(operator.finals)])
+            results = operator(*tensors, rows.steps, rows.batch, call.widths, call.settings)
+        if isinstance(results, Tensor):
+            return results, ()
+        return results[0], results[1 : 1 + len(operator.finals)]
+
+    def _call(self, step: nn.Module, itemsize: int) -> _Call:
+        """What follows from a step's sizes and settings, worked out once for each."""
+        key = (itemsize, *(getattr(step, name) for name in self._keys(step)))
+        found = self._calls.get(key)
+        if found is None:
+            sizes, settings = self.sizes(step), self._settings(step)
+            hoist = takes(self.cell, sizes, itemsize)
+            operator = self.hoisted if hoist else self.folded
+            found = _Call(operator, list(operator.kernel.widths(sizes)), sizes, settings, list(settings.values()))
+            self._calls[key] = found
+        return found
+
+    def _keys(self, step: nn.Module) -> tuple[str, ...]:
+        """The attributes that sizes and settings are kept in."""
+        if self._attributes is None:
+            names = ["input_size", "hidden_size"]
+            names += [_attribute_name(step, name) for name in self.cell.free_dims if name not in ("m", "n")]
+            names += [_attribute_name(step, i.name) for i in self.cell.settings if i.is_width or i.kind == "hyper"]
+            self._attributes = tuple(dict.fromkeys(names))
+        return self._attributes
 
     def _before(self, operator: Operator, inputs: Sequence[Tensor], matrices: Sequence[Tensor]) -> Tensor:
         """The hoisted products of all steps, side by side: (N, …)."""
@@ -104,61 +129,68 @@ class CellKernels:
             parts.append(total)
         return torch.cat(parts, 1)
 
-    def _parameters(self, step: nn.Module) -> dict[str, Tensor]:
-        values: dict[str, Tensor] = {}
-        for info in self.cell.parameters:
-            values[info.name] = getattr(step, self.names[info.name])
-            second = self.names.get(f"{info.name}_hh")
-            if second is not None and getattr(step, "two_biases", False) and hasattr(step, second):
-                values[info.name] = values[info.name] + getattr(step, second)
-        return values
-
-    def _sizes(self, step: nn.Module) -> dict[str, int]:
+    def sizes(self, step: nn.Module) -> dict[str, int]:
         """A number for every free dimension and width setting."""
-        free = self.cell.free_dims
         found = {}
-        for at, name in enumerate(free):
-            attribute = ("input_size", "hidden_size")[at] if at < 2 and name in ("m", "n") else name
-            found[name] = int(_attribute(step, "hidden_size" if name == "n" else attribute))
+        for at, name in enumerate(self.cell.free_dims):
+            known = {"m": "input_size", "n": "hidden_size"} if at < 2 else {}
+            found[name] = int(getattr(step, known.get(name) or _attribute_name(step, name)))
         for info in self.cell.settings:
             if info.is_width:
-                found[info.name] = int(_attribute(step, info.name))
+                found[info.name] = int(getattr(step, _attribute_name(step, info.name)))
         return found
 
     def _settings(self, step: nn.Module) -> dict[str, float]:
         """The values of constants and settings."""
         return {
-            info.name: float(_attribute(step, info.name)) if info.kind == "hyper" else float(info.value)
+            info.name: float(getattr(step, _attribute_name(step, info.name)) if info.kind == "hyper" else info.value)
             for info in self.cell.settings
         }
+
+
+class _Call(NamedTuple):
+    """What follows from sizes and settings alone."""
+
+    operator: Operator
+    widths: list[int]
+    sizes: dict[str, int]
+    settings_by_name: dict[str, float]
+    settings: list[float]
+
+    def once(self, kernels: CellKernels, step: nn.Module, like: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """What is constant in time: constants and matrices, in the order of the operator's arguments."""
+        programs = self.operator.schedule.programs
+        scope = _Once(kernels, step, self, like)
+        return [scope.constant(symbol) for symbol in programs.constants], [scope.matrix(m) for m in programs.matrices]
 
 
 class _Once:
     """What is constant in time, for one call."""
 
-    def __init__(
-        self,
-        kernels: CellKernels,
-        parameters: dict[str, Tensor],
-        sizes: dict[str, int],
-        settings: dict[str, float],
-        like: Tensor,
-    ):
+    def __init__(self, kernels: CellKernels, step: nn.Module, call: _Call, like: Tensor):
         self.kernels, self.cell, self.form = kernels, kernels.cell, kernels.form
-        self.parameters, self.sizes, self.settings, self.like = parameters, sizes, settings, like
+        self.sizes, self.settings, self.like = call.sizes, call.settings_by_name, like
         self.found: dict[Symbol, Tensor] = {}
+        held, names = step._parameters, kernels.names
+        self.parameters: dict[str, Tensor] = {name: held[names[name]] for name in kernels.parameter_names}  # type: ignore[misc]
+        if getattr(step, "two_biases", False):
+            for name in kernels.parameter_names:
+                second = held.get(names.get(f"{name}_hh", ""))
+                if second is not None:
+                    self.parameters[name] = self.parameters[name] + second
         for equation in self.cell.derived:
-            self.parameters[equation.target] = parameter_value(
-                self.cell, equation.value, self.parameters, sizes, settings, like
-            )
+            self.parameters[equation.target] = self._evaluated(equation.value)
 
-    def matrix(self, matrix: object) -> Tensor:
+    def _evaluated(self, expr: Expr) -> Tensor:
+        return parameter_value(self.cell, expr, self.parameters, self.sizes, self.settings, self.like)
+
+    def matrix(self, matrix: Expr) -> Tensor:
         """A timeless matrix."""
         if isinstance(matrix, Parameter):
             return self.parameters[matrix.name]
         if isinstance(matrix, Transpose) and isinstance(matrix.operand, Parameter):
             return self.parameters[matrix.operand.name].t()
-        return parameter_value(self.cell, matrix, self.parameters, self.sizes, self.settings, self.like)  # type: ignore[arg-type]
+        return self._evaluated(matrix)
 
     def constant(self, symbol: Symbol) -> Tensor:
         """A vector or scalar of parameters alone."""
@@ -205,19 +237,21 @@ def _attributes(cell: Cell) -> dict[str, str]:
     return names
 
 
-def _attribute(step: nn.Module, name: str) -> float:
-    """A size or setting, kept under its name, which steps aside for others' by underscores."""
+def _attribute_name(step: nn.Module, name: str) -> str:
+    """Where a step keeps a size or setting: under its name, which steps aside for others' by underscores."""
     for _ in range(4):
-        if hasattr(step, name):
-            return getattr(step, name)
+        if hasattr(step, name) and not isinstance(getattr(step, name), Tensor):
+            return name
         name += "_"
     raise AttributeError(name)
 
 
-def suits(tensors: Sequence[Tensor]) -> bool:
-    """Whether kernels can compute with these tensors: on the CPU, all of one dtype that has kernels."""
-    dtype = tensors[0].dtype
-    return dtype in DTYPES and all(t.device.type == "cpu" and t.dtype == dtype for t in tensors)
+def suits(inputs: Sequence[Tensor], steps: Iterable[nn.Module]) -> bool:
+    """Whether kernels can compute with these tensors and parameters: on the CPU, all of one dtype that has kernels."""
+    dtype = inputs[0].dtype
+    if dtype not in DTYPES or not all(x.is_cpu and x.dtype is dtype for x in inputs):
+        return False
+    return all(p is None or (p.is_cpu and p.dtype is dtype) for step in steps for p in step._parameters.values())
 
 
 @lru_cache(maxsize=256)

@@ -110,7 +110,7 @@ def sequence(
     inputs: (N, width) each, N the sum of batch_sizes, which never grow; before: the hoisted products, (N, …).
     """
     cell = programs.form.cell
-    carried = {key: value for key, value in initial.items()}
+    carried = dict(initial)
     ended: dict[tuple[str, int], list[Tensor]] = {key: [] for key in carried}
     parts = None
     if before is not None:

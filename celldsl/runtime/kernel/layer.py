@@ -7,6 +7,7 @@ transforms with torch operations. Everything else, parameters and state dict inc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,6 +24,9 @@ class KernelLayer(nn.Module):
 
     spec: str = ""
     layers: nn.ModuleDict
+    input_size: int
+    bidirectional: bool
+    dropout: float
 
     @property
     def kernels(self) -> CellKernels:
@@ -65,15 +69,14 @@ class KernelLayer(nn.Module):
         """All layers and directions; inputs (N, width), states (L, B, width)."""
         portable, kernels = _in_transform(), self.kernels
         turn = _backwards(batch_sizes) if batch_sizes is not None and self.bidirectional else None
-        lasts: list[list[Tensor]] = []
+        lasts: list[Sequence[Tensor]] = []
         outputs: list[Tensor] = []
-        carried = self._carried()
         if states is not None:
             self._expect(states, rows.batch)
         for k, (name, step) in enumerate(self.layers.items()):
             reverse = name.endswith("_reverse")
-            first: list[Tensor | None] = [None] * carried if states is None else [state[k] for state in states]
-            if states is None and self._starts_elsewhere:
+            first: list[Tensor | None] = [None] * kernels.carried if states is None else [state[k] for state in states]
+            if states is None and kernels.starts_elsewhere:
                 begun = step.initial_state(inputs[0], rows.batch)  # type: ignore[operator]
                 first = [begun] if isinstance(begun, Tensor) else list(begun)
             taken = [_reversed(x, rows, turn) for x in inputs] if reverse else inputs
@@ -90,14 +93,6 @@ class KernelLayer(nn.Module):
 
     # --- states -------------------------------------------------------------------------
 
-    def _carried(self) -> int:
-        return sum(info.depth for info in self.kernels.cell.states)
-
-    @property
-    def _starts_elsewhere(self) -> bool:
-        """Whether some state does not begin at zero."""
-        return any(info.initial is not None for info in self.kernels.cell.states)
-
     def _listed(self, state: Any) -> list[Tensor] | None:
         if state is None:
             return None
@@ -112,7 +107,7 @@ class KernelLayer(nn.Module):
         order = [i for delay in range(1, deepest + 1) for i in kernels.cell.states if i.depth >= delay]
         if len(order) != len(states):
             raise ValueError(f"{kernels.cell.name}: expected a state of {len(order)} tensors, got {len(states)}")
-        sizes = kernels._sizes(next(iter(self.layers.values())))
+        sizes = kernels.sizes(next(iter(self.layers.values())))
         for value, info in zip(states, order, strict=True):
             width = int(info.shape.width.at(sizes)) if info.shape.rank else 1
             if info.role == "input":
@@ -129,12 +124,13 @@ class KernelLayer(nn.Module):
         tensors = [x for x in inputs if isinstance(x, Tensor)]
         if len(tensors) != len(inputs) or torch.is_autocast_enabled("cpu"):
             return False
-        return cells.suits([*tensors, *self.parameters()]) and not torch.onnx.is_in_onnx_export()
+        return cells.suits(tensors, self.layers.values()) and not torch.onnx.is_in_onnx_export()
 
     def __prepare_scriptable__(self) -> nn.Module:
         """What torch.jit.script compiles: the portable layer with the same parameters."""
-        portable = type(self).__mro__[type(self).__mro__.index(KernelLayer) + 1]
-        twin = portable.__new__(portable)
+        order = type(self).__mro__
+        portable: Any = order[order.index(KernelLayer) + 1]
+        twin: nn.Module = portable.__new__(portable)
         twin.__dict__ = dict(self.__dict__)
         return twin
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from celldsl.check.width import Shape
 from celldsl.emit.cpu.arguments import Pointer
 from celldsl.runtime.kernel import evaluate
 from celldsl.runtime.kernel.kernel import Kernel
@@ -43,6 +44,21 @@ class Operator:
         self.finals = [p for p in self.arguments.forward if p.role == "final"]
         roles = ("result", "handed", "initial_grad", "gathered", "weight")
         self.grads = [p for p in self.arguments.backward if p.role in roles]
+        index = {width: at for at, width in enumerate(self.arguments.widths)}
+
+        def places(shapes: Sequence[Shape]) -> tuple[int, ...]:
+            return tuple(index[shape.width] if shape.rank else -1 for shape in shapes)
+
+        cell, programs = self.schedule.cell, self.schedule.programs
+        self._of_signal = {info.name: places([info.shape])[0] for info in cell.signals}
+        self._of_symbol = {symbol: places([shape]) for symbol, shape in programs.shapes.items()}
+        buffers = (*self.schedule.histories, *self.schedule.saved)
+        self._of_buffer = {buffer.name: places(buffer.shapes) for buffer in buffers}
+        self._of_handed = places(self.schedule.handed.shapes)
+        self._of_products = [(places(p.before), places(p.shapes)) for p in self.schedule.weight_products]
+        self._of_places = {o: places(place.before) for o, place in self.schedule.operand_places.items()}
+        self._named = {signal_symbol(info.name, 0): info.name for info in cell.signals}
+        self._first_input = next(at for at, p in enumerate(self.given) if p.role == "input")
         self._define()
         namespace = torch.ops.celldsl
         self.infer: Callable[..., Any] = getattr(namespace, self.name).default
@@ -84,16 +100,8 @@ class Operator:
         return tensors, steps, batch, widths, settings
 
     def _width(self, name: str, widths: Sequence[int]) -> int:
-        shape = self.schedule.cell.signal[name].shape
-        return widths[list(self.arguments.widths).index(shape.width)] if shape.rank else 1
-
-    def _row(self, pointer: Pointer, widths: Sequence[int]) -> int:
-        buffer = next(b for b in (*self.schedule.histories, *self.schedule.saved) if b.name == pointer.name)
-        return self._sum(buffer.shapes, widths)
-
-    def _sum(self, shapes: Sequence[Any], widths: Sequence[int]) -> int:
-        index = list(self.arguments.widths)
-        return sum(widths[index.index(shape.width)] if shape.rank else 1 for shape in shapes)
+        at = self._of_signal[name]
+        return widths[at] if at >= 0 else 1
 
     def _made(self, flat: Sequence[Any], train: bool) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """New tensors for the output, the last states, and what is kept."""
@@ -101,15 +109,14 @@ class Operator:
         like, rows = self._like(tensors)
         output = like.new_empty(rows, self._width(self.schedule.cell.output, widths))
         finals = [like.new_empty(batch, self._width(p.key[0], widths)) for p in self.finals]  # type: ignore[index]
-        extra = [like.new_empty(rows, self._row(p, widths)) for p in self.extra] if train else []
+        extra = [like.new_empty(rows, _sum(self._of_buffer[p.name], widths)) for p in self.extra] if train else []
         return [output], finals, extra
 
     def _like(self, tensors: Sequence[Tensor | None]) -> tuple[Tensor, Any]:
-        for tensor, pointer in zip(tensors, self.given, strict=False):
-            if pointer.role == "input":
-                assert tensor is not None
-                return tensor, tensor.shape[0]
-        raise AssertionError("a cell has an input")
+        """The first input, and the rows of all steps."""
+        like = tensors[self._first_input]
+        assert like is not None
+        return like, like.shape[0]
 
     def _fake_infer(self, *flat: Any) -> Any:
         output, finals, _ = self._made(flat, False)
@@ -135,6 +142,16 @@ class Operator:
         self.kernel.call("forward", every, steps, batch, widths, settings)
         return _returned([*output, *finals, *extra])
 
+    def __call__(self, *flat: Any) -> Any:
+        """The operator that the moment asks for. Plain eager tensors take a shorter way than the dispatcher's."""
+        tensors = flat[:-4]
+        train = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
+        if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() or torch.jit.is_tracing():
+            return (self.train if train else self.infer)(*flat)
+        if any(t is not None and type(t) not in (Tensor, torch.nn.Parameter) for t in tensors):
+            return (self.train if train else self.infer)(*flat)
+        return _Direct.apply(self, flat[-4:], *tensors) if train else self._run(flat, False)
+
     # --- gradients ----------------------------------------------------------------------
 
     def _remember(self, ctx: Any, inputs: Sequence[Any], output: Sequence[Tensor]) -> None:
@@ -148,18 +165,19 @@ class Operator:
         ctx.save_for_backward(*(t for t in tensors if t is not None), output[0], *extra)
 
     def _gradient(self, ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
+        return (*self._gradients(ctx, grads, self.back), None, None, None, None)
+
+    def _gradients(self, ctx: Any, grads: Sequence[Tensor | None], back: Callable[..., Any]) -> list[Tensor | None]:
         saved = iter(ctx.saved_tensors)
         tensors = [next(saved) if there else None for there in ctx.present]
         output, extra = next(saved), list(saved)
         upstream, finals = grads[0], list(grads[1 : 1 + len(self.finals)])
         if torch.is_grad_enabled():
-            found = self._twice(tensors, ctx.numbers, [upstream, *finals])
-        else:
-            kept = {p.name: t for p, t in zip(self.extra, extra, strict=True)} | {self.output_name: output}
-            histories = [kept[p.name] for p in self.kept]
-            results = self.back(*tensors, *histories, upstream, *finals, *ctx.numbers)
-            found = self._assembled(tensors, kept, results, ctx.numbers)
-        return (*found, None, None, None, None)
+            return self._twice(tensors, ctx.numbers, [upstream, *finals])
+        kept = {p.name: t for p, t in zip(self.extra, extra, strict=True)} | {self.output_name: output}
+        histories = [kept[p.name] for p in self.kept]
+        results = back(*tensors, *histories, upstream, *finals, *ctx.numbers)
+        return self._assembled(tensors, kept, results, ctx.numbers)
 
     def _backward(self, *flat: Any) -> Any:
         tensors, steps, batch, widths, settings = self._split(flat)
@@ -178,13 +196,15 @@ class Operator:
 
     def _grads(self, tensors: Sequence[Tensor | None], batch: int, widths: Sequence[int], zero: bool) -> list[Tensor]:
         like, rows = self._like(tensors)
-        given = {(p.role, p.key): t for t, p in zip(tensors, self.given, strict=False)}
+        given: dict[tuple[str, Any], Tensor | None] = {
+            (p.role, p.key): t for t, p in zip(tensors, self.given, strict=False)
+        }
         made: list[Tensor] = []
         for p in self.grads:
             if p.role == "result":
                 made.append(like.new_empty(rows, self._width(str(p.key), widths)))
             elif p.role == "handed":
-                made.append(like.new_empty(rows, self._sum(self.schedule.handed.shapes, widths)))
+                made.append(like.new_empty(rows, _sum(self._of_handed, widths)))
             elif p.role == "initial_grad":
                 there = given["initial", p.key] is not None
                 made.append(like.new_empty((batch, self._width(p.key[0], widths)) if there else 0))  # type: ignore[index]
@@ -228,7 +248,7 @@ class Operator:
         order = list(dict.fromkeys(block.cotangent for block in blocks))
         starts, at = {}, 0
         for cotangent in order:
-            width = self._sum([self.schedule.programs.shapes[cotangent]], widths)  # type: ignore[index]
+            width = _sum(self._of_symbol[cotangent], widths)  # type: ignore[index]
             starts[cotangent] = (at, width)
             at += width
         if len(order) == len(blocks):
@@ -241,9 +261,9 @@ class Operator:
         """Gradients of matrices: one product per operand, over all steps and rows."""
         steps, batch, widths, _ = numbers
         found: dict[int, Tensor] = {}
-        for product in self.schedule.weight_products:
-            start = self._sum(product.before, widths)
-            sizes = [self._sum([shape], widths) for shape in product.shapes]
+        for product, (before, shapes) in zip(self.schedule.weight_products, self._of_products, strict=True):
+            start = _sum(before, widths)
+            sizes = [_sum((shape,), widths) for shape in shapes]
             cotangent = handed.narrow(1, start, sum(sizes))
             total = self._outer(cotangent, product.operand, tensors, kept, steps, batch, widths)
             for weight, part in zip(product.weights, total.split(sizes, 0), strict=True):
@@ -267,8 +287,8 @@ class Operator:
         sequence = values[name]
         assert sequence is not None
         if place.before:
-            start = self._sum(place.before, widths)
-            sequence = sequence.narrow(1, start, self._sum([self.schedule.programs.shapes[operand]], widths))
+            start = _sum(self._of_places[operand], widths)
+            sequence = sequence.narrow(1, start, _sum(self._of_symbol[operand], widths))
         if not delay:
             return cotangent.t() @ sequence
         signal = next(
@@ -290,7 +310,10 @@ class Operator:
         """The same as the operator for inference, by torch operations."""
         tensors, steps, batch, widths, settings = self._split(flat)
         like, _ = self._like(tensors)
-        inputs, initial, constants, matrices = {}, {}, {}, []
+        inputs: dict[str, Any] = {}
+        initial: dict[Any, Tensor] = {}
+        constants: dict[Any, Any] = {}
+        matrices: list[Any] = []
         before = None
         for tensor, p in zip(tensors, self.given, strict=True):
             if p.role == "input":
@@ -306,15 +329,14 @@ class Operator:
                 matrices.append(tensor)
         for name, value in zip(self.arguments.settings, settings, strict=True):
             constants[parameter_symbol(name)] = torch.tensor(value, dtype=like.dtype, device=like.device)
-        for width, value in zip(self.arguments.widths, widths, strict=True):
-            if width.name:
-                constants[dim_symbol(width.name)] = torch.tensor(float(value), dtype=like.dtype, device=like.device)
+        for known, number in zip(self.arguments.widths, widths, strict=True):
+            if known.name:
+                constants[dim_symbol(known.name)] = torch.tensor(float(number), dtype=like.dtype, device=like.device)
         sizes = [batch] * steps if tensors[0] is None else tensors[0].tolist()
-        shapes, index = self.schedule.programs.shapes, list(self.arguments.widths)
 
         def width_of(symbol: Symbol) -> int:
-            shape = shapes[symbol] if symbol in shapes else self._shape_of(symbol)
-            return widths[index.index(shape.width)] if shape.rank else 1
+            found = self._of_symbol.get(symbol)
+            return _sum(found if found is not None else (self._of_signal[self._named[symbol]],), widths)
 
         output, last = evaluate.sequence(
             self.schedule.programs,
@@ -327,9 +349,6 @@ class Operator:
             width_of,  # type: ignore[arg-type]
         )
         return (output, *(last[p.key] for p in self.finals))  # type: ignore[index]
-
-    def _shape_of(self, symbol: Symbol) -> Any:
-        return next(s.shape for s in self.schedule.cell.signals if signal_symbol(s.name, 0) == symbol)
 
     def _twice(
         self, tensors: Sequence[Tensor | None], numbers: tuple[Any, ...], grads: Sequence[Tensor | None]
@@ -356,6 +375,23 @@ class Operator:
         raise NotImplementedError("gradients under vmap go through torch operations: see KernelLayer")
 
 
+class _Direct(torch.autograd.Function):
+    """A kernel with its gradient, without the dispatcher in between."""
+
+    @staticmethod
+    def forward(ctx: Any, operator: Operator, numbers: tuple[Any, ...], *tensors: Tensor | None) -> Any:
+        flat = (*tensors, *numbers)
+        results = operator._run(flat, True)
+        ctx.operator = operator
+        operator._remember(ctx, flat, results)
+        return results
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:
+        operator = ctx.operator
+        return (None, None, *operator._gradients(ctx, grads, operator._backward))
+
+
 _operators: dict[str, Operator] = {}
 
 
@@ -364,6 +400,11 @@ def operator_of(kernel: Kernel) -> Operator:
     if kernel.text not in _operators:
         _operators[kernel.text] = Operator(kernel)
     return _operators[kernel.text]
+
+
+def _sum(places: Sequence[int], widths: Sequence[int]) -> int:
+    """The sum of the widths at these places; -1 stands for a scalar."""
+    return sum(widths[at] if at >= 0 else 1 for at in places)
 
 
 def _typed(pointer: Pointer) -> str:
