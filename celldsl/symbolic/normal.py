@@ -209,13 +209,17 @@ class Normal:
         return self.replaced(value, earlier)
 
     def replaced(self, value: Polynomial, change: Callable[[Name], Polynomial | None]) -> Polynomial:
-        """`change` at every name of the value, inside its knots too."""
+        """`change` at every name of the value, inside its knots too; once each, since knots share their parts."""
+        seen: dict[Name, Polynomial | None] = {}
 
         def inside(name: Name) -> Polynomial | None:
-            knot = self.table.knot(name)
-            if knot is None:
-                return change(name)
-            arguments = tuple(self.replaced(argument, change) for argument in knot.arguments)
+            if name not in seen:
+                knot = self.table.knot(name)
+                seen[name] = change(name) if knot is None else within(name, knot)
+            return seen[name]
+
+        def within(name: Name, knot: Knot) -> Polynomial | None:
+            arguments = tuple(argument.substitute(inside) for argument in knot.arguments)
             return None if arguments == knot.arguments else self.retied(knot, arguments, name)
 
         return value.substitute(inside)
