@@ -349,3 +349,14 @@ def test_substituted_is_checked_anew():
     cell = substituted(shipped("ulstm"), shipped("ulstm").claims[-1].when)
     assert "W_z" not in cell.parameter
     assert cell.signal["o"].depth == 1
+
+
+def test_replacement_visits_shared_parts_once():
+    deep = 40  # as a tree, 2^40 visits
+    nodes = [f"s{k + 1}_t = tanh(A s{k}_t) ⊙ σ(B s{k}_t)" for k in range(deep)]
+    cell = read("cell Deep {\n s0_t = W x_t + U h_{t-1}\n" + "\n".join(nodes) + f"\n h_t = s{deep}_t\n}}")
+    normal, visits = Normal(cell, Table()), []
+    value = normal.of("h")
+    assert normal.replaced(value, lambda name: visits.append(name)) == value
+    assert sorted(set(visits)) == sorted(visits)
+    assert {name.name for name in visits} == {"x", "h"}
