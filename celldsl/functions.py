@@ -65,10 +65,17 @@ def _shaped(name: str, rule: Rule, vjp: Callable[..., tuple[Any, ...]], **rest: 
 # `reverse_cumsum(a)`. `sum`, `mean`, `dot` and `norm` give scalars that stretch.
 _ROWS: tuple[Function, ...] = (
     _elementwise(
-        "sigmoid", lambda F, x, y: (y * (1 - y),), latex=r"\sigma", unicode="σ", range=(0, 1, False, False), increasing=True
+        "sigmoid",
+        lambda F, x, y: (y * (1 - y),),
+        latex=r"\sigma",
+        unicode="σ",
+        range=(0, 1, False, False),
+        increasing=True,
     ),
     _elementwise("tanh", lambda F, x, y: (1 - y * y,), latex=r"\tanh", range=(-1, 1, False, False), increasing=True),
-    _elementwise("relu", lambda F, x, y: (F.where(F.less(0, x[0]), 1, 0),), range=(0, None, True, False), increasing=True),
+    _elementwise(
+        "relu", lambda F, x, y: (F.where(F.less(0, x[0]), 1, 0),), range=(0, None, True, False), increasing=True
+    ),
     _elementwise(
         "hard_sigmoid",
         # The definition of Keras 3 and torch: relu6(x + 3) / 6.
@@ -77,7 +84,10 @@ _ROWS: tuple[Function, ...] = (
         increasing=True,
     ),
     _elementwise(
-        "hard_tanh", lambda F, x, y: (F.where(F.between(-1, x[0], 1), 1, 0),), range=(-1, 1, True, True), increasing=True
+        "hard_tanh",
+        lambda F, x, y: (F.where(F.between(-1, x[0], 1), 1, 0),),
+        range=(-1, 1, True, True),
+        increasing=True,
     ),
     _elementwise("softplus", lambda F, x, y: (F.sigmoid(x[0]),), range=(0, None, False, False), increasing=True),
     _elementwise(
@@ -89,20 +99,22 @@ _ROWS: tuple[Function, ...] = (
     _elementwise("silu", lambda F, x, y: (F.sigmoid(x[0]) + y * (1 - F.sigmoid(x[0])),)),
     _elementwise(
         "gelu",
-        lambda F, x, y: (
-            (1 + F.erf(x[0] / F.sqrt(2))) / 2 + x[0] * F.exp(-x[0] * x[0] / 2) / F.sqrt(2 * F.pi),
-        ),
+        lambda F, x, y: ((1 + F.erf(x[0] / F.sqrt(2))) / 2 + x[0] * F.exp(-x[0] * x[0] / 2) / F.sqrt(2 * F.pi),),
     ),
     _elementwise(
         "elu", lambda F, x, y: (F.where(F.less(0, x[0]), 1, y + 1),), range=(-1, None, False, False), increasing=True
     ),
-    _elementwise(
-        "leaky_relu", lambda F, x, y: (F.where(F.less(0, x[0]), 1, F.number("0.01")),), increasing=True
-    ),
+    _elementwise("leaky_relu", lambda F, x, y: (F.where(F.less(0, x[0]), 1, F.number("0.01")),), increasing=True),
     _elementwise("exp", lambda F, x, y: (y,), latex=r"\exp", range=(0, None, False, False), increasing=True),
     _elementwise("log", lambda F, x, y: (1 / x[0],), latex=r"\log", increasing=True),
     _elementwise("log_sigmoid", lambda F, x, y: (F.sigmoid(-x[0]),), range=(None, 0, False, False), increasing=True),
-    _elementwise("sqrt", lambda F, x, y: (1 / (2 * y),), latex=r"\operatorname{sqrt}", range=(0, None, True, False), increasing=True),
+    _elementwise(
+        "sqrt",
+        lambda F, x, y: (1 / (2 * y),),
+        latex=r"\operatorname{sqrt}",
+        range=(0, None, True, False),
+        increasing=True,
+    ),
     _elementwise("abs", lambda F, x, y: (F.sign(x[0]),), range=(0, None, True, False)),
     _elementwise("sign", lambda F, x, y: (0,), range=(-1, 1, True, True), increasing=True),
     _elementwise("sin", lambda F, x, y: (F.cos(x[0]),), latex=r"\sin", range=(-1, 1, True, True)),
