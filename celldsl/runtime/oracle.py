@@ -260,17 +260,3 @@ _ELEMENTWISE: dict[str, Callable[..., Tensor]] = {
     "min": torch.minimum,
     "clamp": lambda x, low, high: torch.minimum(torch.maximum(x, low), high),
 }
-
-
-def parameter_value(
-    cell: Cell,
-    expr: checked.Expr,
-    parameters: Mapping[str, Tensor],
-    sizes: Mapping[str, int],
-    settings: Mapping[str, float],
-    like: Tensor,
-) -> Tensor:
-    """The value of an expression of parameters alone; derived parameters it reads are among `parameters`."""
-    scope = _Scope(cell, sizes, settings, like.dtype, like.device)
-    scope.parameters.update(parameters)
-    return scope.evaluate(expr)

@@ -6,27 +6,26 @@ libraries, their operators.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from celldsl import relatives
-from celldsl.check.cell import Cell, Expr, Parameter, Transpose
-from celldsl.emit.torch import identifiers
-from celldsl.runtime.kernel import evaluate
+from celldsl.check.cell import Cell
+from celldsl.emit.torch.module import View
 from celldsl.runtime.kernel.kernel import DTYPES, Kernel
+from celldsl.runtime.kernel.once import Once, work_out
 from celldsl.runtime.kernel.operator import Operator, operator_of
-from celldsl.runtime.oracle import parameter_value
-from celldsl.schedule.cpu import plan, takes
-from celldsl.schedule.cpu_program import NotForCpu, Symbol
+from celldsl.schedule import plan_kernels, plan_module
+from celldsl.schedule.cpu import takes
+from celldsl.schedule.cpu_program import NotForCpu
 from celldsl.source import Source
 from celldsl.symbolic import lower
-from celldsl.symbolic.algebra import dim_symbol, parameter_symbol
+from celldsl.symbolic.counts import doubled_biases
 from celldsl.symbolic.form import Form
-from celldsl.symbolic.tape import Node, OpaqueNode, ProductNode
 
 
 class Rows(NamedTuple):
@@ -46,13 +45,10 @@ class CellKernels:
                 raise NotForCpu(f"{info.name} is {info.structure[0]}: kernels take full matrices only")
         self.cell = cell
         self.form: Form = lower(cell)
-        self.names = _attributes(cell)
-        self._calls: dict[tuple[Any, ...], _Call] = {}
-        self._attributes: tuple[str, ...] | None = None
-
-    @cached_property
-    def parameter_names(self) -> tuple[str, ...]:
-        return tuple(info.name for info in self.cell.parameters)
+        self.attributes = View(plan_module(self.form)).constructor.attributes
+        known = [*cell.free_dims, *(info.name for info in cell.settings if info.is_width or info.kind == "hyper")]
+        self.keys = tuple(dict.fromkeys(self.attributes[name] for name in known))
+        self._calls: dict[tuple[float, ...], Call] = {}
 
     @cached_property
     def carried(self) -> int:
@@ -66,11 +62,11 @@ class CellKernels:
 
     @cached_property
     def folded(self) -> Operator:
-        return operator_of(Kernel(plan(self.form, hoist=False)))
+        return operator_of(Kernel(plan_kernels(self.form, hoist=False)))
 
     @cached_property
     def hoisted(self) -> Operator:
-        return operator_of(Kernel(plan(self.form, hoist=True)))
+        return operator_of(Kernel(plan_kernels(self.form, hoist=True)))
 
     def run(
         self, step: nn.Module, inputs: Sequence[Tensor], rows: Rows, first: Sequence[Tensor | None], portable: bool
@@ -80,10 +76,11 @@ class CellKernels:
         step: the emitted step module, which holds the parameters; inputs: (N, width) each; first: the state before,
         None for zeros. portable: by torch operations, for transforms that kernels cannot follow.
         """
-        call = self._call(step, inputs[0].element_size())
+        numbers = tuple(getattr(step, name) for name in self.keys)
+        call = self.call(inputs[0].element_size(), bool(getattr(step, "two_biases", False)), numbers)
         operator = call.operator
-        constants, matrices = call.once(self, step, inputs[0])
-        before = (self._before(operator, inputs, matrices),) if operator.schedule.programs.hoisted else ()
+        constants, matrices = call.once.run(step, inputs[0])
+        before = () if call.blocks is None else (_hoisted(call.blocks, inputs, matrices),)
         tensors = (rows.sizes, *inputs, *before, *first, *constants, *matrices)
         if portable:
             results = operator.portable(*tensors, rows.steps, rows.batch, call.widths, call.settings)
@@ -91,159 +88,70 @@ class CellKernels:
             results = operator(*tensors, rows.steps, rows.batch, call.widths, call.settings)
         if isinstance(results, Tensor):
             return results, ()
-        return results[0], results[1 : 1 + len(operator.finals)]
+        return results[0], results[1 : 1 + call.finals]
 
-    def _call(self, step: nn.Module, itemsize: int) -> _Call:
-        """What follows from a step's sizes and settings, worked out once for each."""
-        key = (itemsize, *(getattr(step, name) for name in self._keys(step)))
+    @torch.compiler.assume_constant_result
+    def call(self, itemsize: int, two_biases: bool, numbers: tuple[float, ...]) -> Call:
+        """What follows from a step's sizes and settings, worked out once for each. numbers: the values of `keys`."""
+        key = (itemsize, two_biases, *numbers)
         found = self._calls.get(key)
         if found is None:
-            sizes, settings = self.sizes(step), self._settings(step)
-            hoist = takes(self.cell, sizes, itemsize)
-            operator = self.hoisted if hoist else self.folded
-            found = _Call(operator, list(operator.kernel.widths(sizes)), sizes, settings, list(settings.values()))
-            self._calls[key] = found
+            found = self._calls[key] = self._worked_out(
+                itemsize, two_biases, dict(zip(self.keys, numbers, strict=True))
+            )
         return found
 
-    def _keys(self, step: nn.Module) -> tuple[str, ...]:
-        """The attributes that sizes and settings are kept in."""
-        if self._attributes is None:
-            names = ["input_size", "hidden_size"]
-            names += [_attribute_name(step, name) for name in self.cell.free_dims if name not in ("m", "n")]
-            names += [_attribute_name(step, i.name) for i in self.cell.settings if i.is_width or i.kind == "hyper"]
-            self._attributes = tuple(dict.fromkeys(names))
-        return self._attributes
-
-    def _before(self, operator: Operator, inputs: Sequence[Tensor], matrices: Sequence[Tensor]) -> Tensor:
-        """The hoisted products of all steps, side by side: (N, …)."""
-        by_name = dict(zip((info.name for info in self.cell.inputs), inputs, strict=True))
-        blocks = operator.schedule.programs.hoisted
-        if all(len(block.terms) == 1 for block in blocks) and len({block.terms[0][1] for block in blocks}) == 1:
-            stacked = [matrices[block.terms[0][0]] for block in blocks]
-            return by_name[blocks[0].terms[0][1]] @ (torch.cat(stacked) if len(stacked) > 1 else stacked[0]).t()
-        parts = []
-        for block in blocks:
-            total = by_name[block.terms[0][1]] @ matrices[block.terms[0][0]].t()
-            for matrix, name in block.terms[1:]:
-                total = total + by_name[name] @ matrices[matrix].t()
-            parts.append(total)
-        return torch.cat(parts, 1)
-
-    def sizes(self, step: nn.Module) -> dict[str, int]:
-        """A number for every free dimension and width setting."""
-        found = {}
-        for at, name in enumerate(self.cell.free_dims):
-            known = {"m": "input_size", "n": "hidden_size"} if at < 2 else {}
-            found[name] = int(getattr(step, known.get(name) or _attribute_name(step, name)))
-        for info in self.cell.settings:
-            if info.is_width:
-                found[info.name] = int(getattr(step, _attribute_name(step, info.name)))
-        return found
-
-    def _settings(self, step: nn.Module) -> dict[str, float]:
-        """The values of constants and settings."""
-        return {
-            info.name: float(getattr(step, _attribute_name(step, info.name)) if info.kind == "hyper" else info.value)
+    def _worked_out(self, itemsize: int, two_biases: bool, numbers: dict[str, float]) -> Call:
+        sizes = self.sizes(numbers)
+        settings = {
+            info.name: float(numbers[self.attributes[info.name]] if info.kind == "hyper" else info.value)
             for info in self.cell.settings
         }
+        operator = self.hoisted if takes(self.cell, sizes, itemsize) else self.folded
+        programs = operator.schedule.programs
+        second = doubled_biases(self.cell) if two_biases else ()
+        places = {
+            info.name: (
+                self.attributes[info.name],
+                *((self.attributes[f"{info.name}_hh"],) if info.name in second else ()),
+            )
+            for info in self.cell.parameters
+        }
+        once = work_out(programs, places, sizes, settings)
+        order = [info.name for info in self.cell.inputs]
+        blocks = tuple(tuple((m, order.index(name)) for m, name in block.terms) for block in programs.hoisted) or None
+        widths = list(operator.kernel.widths(sizes))
+        return Call(operator, len(operator.finals), widths, list(settings.values()), once, blocks)
+
+    def sizes(self, numbers: Mapping[str, float]) -> dict[str, int]:
+        """A number for every free dimension and width setting. numbers: attribute -> value."""
+        names = [*self.cell.free_dims, *(info.name for info in self.cell.settings if info.is_width)]
+        return {name: int(numbers[self.attributes[name]]) for name in names}
 
 
-class _Call(NamedTuple):
-    """What follows from sizes and settings alone."""
+class Call(NamedTuple):
+    """What follows from sizes and settings alone. blocks: hoisted products, as pairs of a matrix and an input."""
 
     operator: Operator
+    finals: int
     widths: list[int]
-    sizes: dict[str, int]
-    settings_by_name: dict[str, float]
     settings: list[float]
-
-    def once(self, kernels: CellKernels, step: nn.Module, like: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """What is constant in time: constants and matrices, in the order of the operator's arguments."""
-        programs = self.operator.schedule.programs
-        scope = _Once(kernels, step, self, like)
-        return [scope.constant(symbol) for symbol in programs.constants], [scope.matrix(m) for m in programs.matrices]
+    once: Once
+    blocks: tuple[tuple[tuple[int, int], ...], ...] | None
 
 
-class _Once:
-    """What is constant in time, for one call."""
-
-    def __init__(self, kernels: CellKernels, step: nn.Module, call: _Call, like: Tensor):
-        self.kernels, self.cell, self.form = kernels, kernels.cell, kernels.form
-        self.sizes, self.settings, self.like = call.sizes, call.settings_by_name, like
-        self.found: dict[Symbol, Tensor] = {}
-        held, names = step._parameters, kernels.names
-        self.parameters: dict[str, Tensor] = {name: held[names[name]] for name in kernels.parameter_names}  # type: ignore[misc]
-        if getattr(step, "two_biases", False):
-            for name in kernels.parameter_names:
-                second = held.get(names.get(f"{name}_hh", ""))
-                if second is not None:
-                    self.parameters[name] = self.parameters[name] + second
-        for equation in self.cell.derived:
-            self.parameters[equation.target] = self._evaluated(equation.value)
-
-    def _evaluated(self, expr: Expr) -> Tensor:
-        return parameter_value(self.cell, expr, self.parameters, self.sizes, self.settings, self.like)
-
-    def matrix(self, matrix: Expr) -> Tensor:
-        """A timeless matrix."""
-        if isinstance(matrix, Parameter):
-            return self.parameters[matrix.name]
-        if isinstance(matrix, Transpose) and isinstance(matrix.operand, Parameter):
-            return self.parameters[matrix.operand.name].t()
-        return self._evaluated(matrix)
-
-    def constant(self, symbol: Symbol) -> Tensor:
-        """A vector or scalar of parameters alone."""
-        meaning = self.form.meaning.get(symbol)
-        if isinstance(meaning, Parameter):
-            return self.parameters[meaning.name]
-        if symbol not in self.found:
-            self.found[symbol] = self._computed(symbol)
-        return self.found[symbol]
-
-    def _computed(self, symbol: Symbol) -> Tensor:
-        for name, number in self.settings.items():
-            if parameter_symbol(name) == symbol:
-                return torch.tensor(number, dtype=self.like.dtype)
-        for name, size in self.sizes.items():
-            if dim_symbol(name) == symbol:
-                return torch.tensor(float(size), dtype=self.like.dtype)
-        node = self._nodes[symbol]
-        if isinstance(node, ProductNode):
-            return self.matrix(node.product.matrix) @ self.constant(node.operand)
-        if isinstance(node, OpaqueNode):
-            operands = [self.constant(argument) for argument in node.arguments]
-            if node.opaque.function == "concat":
-                return torch.cat([operand.reshape(-1) for operand in operands])
-            value = evaluate.FUNCTIONS[node.opaque.function](*operands)
-            return value if node.shape.rank else value.squeeze(-1)
-        values = {read: self.constant(read) for read in node.value.free_symbols}
-        value = evaluate.value_of(node.value, values, self.like)
-        shape = self.kernels.folded.schedule.programs.shapes[symbol]
-        return value if value.dim() or not shape.rank else value.expand(int(shape.width.at(self.sizes)))
-
-    @cached_property
-    def _nodes(self) -> dict[Symbol, Node | ProductNode | OpaqueNode]:
-        return {node.symbol: node for node in self.kernels.folded.schedule.programs.tape.nodes if node.constant}
-
-
-def _attributes(cell: Cell) -> dict[str, str]:
-    """Parameter -> attribute of the emitted step; `b_i_hh` for second biases."""
-    scope = identifiers.attributes()
-    names = {info.name: identifiers.attribute(scope, info.name) for info in cell.parameters}
-    for info in cell.parameters:
-        if info.bias:
-            names[f"{info.name}_hh"] = identifiers.attribute(scope, f"{info.name}_hh")
-    return names
-
-
-def _attribute_name(step: nn.Module, name: str) -> str:
-    """Where a step keeps a size or setting: under its name, which steps aside for others' by underscores."""
-    for _ in range(4):
-        if hasattr(step, name) and not isinstance(getattr(step, name), Tensor):
-            return name
-        name += "_"
-    raise AttributeError(name)
+def _hoisted(
+    blocks: tuple[tuple[tuple[int, int], ...], ...], inputs: Sequence[Tensor], matrices: Sequence[Tensor]
+) -> Tensor:
+    """The hoisted products of all steps, side by side: (N, …)."""
+    if all(len(terms) == 1 and terms[0][1] == blocks[0][0][1] for terms in blocks):
+        stacked = [matrices[terms[0][0]] for terms in blocks]
+        return inputs[blocks[0][0][1]] @ (torch.cat(stacked) if len(stacked) > 1 else stacked[0]).t()
+    parts = []
+    for terms in blocks:
+        products = [inputs[name] @ matrices[matrix].t() for matrix, name in terms]
+        parts.append(sum(products[1:], products[0]))
+    return torch.cat(parts, 1)
 
 
 def suits(inputs: Sequence[Tensor], steps: Iterable[nn.Module]) -> bool:

@@ -30,7 +30,7 @@ class KernelLayer(nn.Module):
 
     @property
     def kernels(self) -> CellKernels:
-        return cells.of(self.spec)
+        return _kernels(self.spec)
 
     def run(self, *arguments: Any) -> Any:
         """As the portable `run`: (inputs…, state, record) -> output, last state, signals."""
@@ -67,7 +67,8 @@ class KernelLayer(nn.Module):
         self, inputs: list[Tensor], rows: Rows, batch_sizes: list[int] | None, states: list[Tensor] | None
     ) -> tuple[Tensor, list[Tensor]]:
         """All layers and directions; inputs (N, width), states (L, B, width)."""
-        portable, kernels = _in_transform(), self.kernels
+        kernels = self.kernels
+        portable = not torch.compiler.is_compiling() and _in_transform()
         turn = _backwards(batch_sizes) if batch_sizes is not None and self.bidirectional else None
         lasts: list[Sequence[Tensor]] = []
         outputs: list[Tensor] = []
@@ -107,7 +108,8 @@ class KernelLayer(nn.Module):
         order = [i for delay in range(1, deepest + 1) for i in kernels.cell.states if i.depth >= delay]
         if len(order) != len(states):
             raise ValueError(f"{kernels.cell.name}: expected a state of {len(order)} tensors, got {len(states)}")
-        sizes = kernels.sizes(next(iter(self.layers.values())))
+        first = next(iter(self.layers.values()))
+        sizes = kernels.sizes({name: getattr(first, name) for name in kernels.keys})
         for value, info in zip(states, order, strict=True):
             width = int(info.shape.width.at(sizes)) if info.shape.rank else 1
             if info.role == "input":
@@ -133,6 +135,11 @@ class KernelLayer(nn.Module):
         twin: nn.Module = portable.__new__(portable)
         twin.__dict__ = dict(self.__dict__)
         return twin
+
+
+@torch.compiler.assume_constant_result
+def _kernels(spec: str) -> CellKernels:
+    return cells.of(spec)
 
 
 def _in_transform() -> bool:

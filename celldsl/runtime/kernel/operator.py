@@ -367,12 +367,25 @@ class Operator:
         return [next(found) if t is not None and t.requires_grad else None for t in tensors]
 
     def _vmapped(self, info: Any, in_dims: Sequence[Any], *flat: Any) -> tuple[Any, Any]:
-        dims = tuple(d if isinstance(a, Tensor) else None for a, d in zip(flat, in_dims, strict=True))
-        outputs = torch.vmap(self.portable, in_dims=dims, randomness="different")(*flat)
-        return _returned(list(outputs)), _returned([0] * len(outputs))
+        return self._each(self.infer, info, in_dims, flat)
 
     def _vmapped_train(self, info: Any, in_dims: Sequence[Any], *flat: Any) -> tuple[Any, Any]:
-        raise NotImplementedError("gradients under vmap go through torch operations: see KernelLayer")
+        return self._each(self.train, info, in_dims, flat)
+
+    def _each(
+        self, call: Callable[..., Any], info: Any, in_dims: Sequence[Any], flat: Sequence[Any]
+    ) -> tuple[Any, Any]:
+        """One call for each entry of the dimension that vmap took away."""
+        found = []
+        for at in range(info.batch_size):
+            taken = [
+                a if d is None or not isinstance(a, Tensor) else a.select(d, at)
+                for a, d in zip(flat, in_dims, strict=True)
+            ]
+            results = call(*taken)
+            found.append(results if isinstance(results, (tuple, list)) else (results,))
+        stacked = [torch.stack(values) for values in zip(*found, strict=True)]
+        return _returned(stacked), _returned([0] * len(stacked))
 
 
 class _Direct(torch.autograd.Function):
