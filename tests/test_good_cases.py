@@ -29,8 +29,10 @@ def understood(cell: Cell) -> str:
     for info in cell.signals:
         role = f"output, {info.role}" if info.name == cell.output else info.role
         depth = f", {info.depth} back" if info.depth else ""
-        initial = "" if info.initial is None else ", starts " + (
-            info.initial if isinstance(info.initial, str) else info.initial.span.text
+        initial = (
+            ""
+            if info.initial is None
+            else ", starts " + (info.initial if isinstance(info.initial, str) else info.initial.span.text)
         )
         lines.append(f"  {info.name}: {info.shape} ({role}{depth}{initial})")
     for parameter in cell.parameters:

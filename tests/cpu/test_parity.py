@@ -83,7 +83,8 @@ def test_packed_sequences_layers_and_directions(name, variant, monkeypatch):
         results.append([*tensors, *grads])
     for one, other in zip(*results, strict=True):
         if one is None or other is None:
-            assert (one is None or not one.any()) and (other is None or not other.any())
+            assert one is None or not one.any()
+            assert other is None or not other.any()
         else:
             torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
