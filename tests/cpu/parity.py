@@ -35,6 +35,7 @@ def layers(
 def variant(monkeypatch: Any, name: str) -> None:
     """From now on kernels of one variant only."""
     monkeypatch.setattr(cells, "takes", lambda *_: name == "hoisted")
+    monkeypatch.setattr(cells, "CALLS", {})
 
 
 def inputs(source: str, m: int, *shape: int, dtype: torch.dtype = torch.float64) -> list[Tensor]:

@@ -7,7 +7,7 @@ libraries, their operators.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -37,7 +37,10 @@ class Rows(NamedTuple):
 
 
 class CellKernels:
-    """The kernels of one cell. Raises NotForCpu where there can be none."""
+    """The kernels of one cell. Raises NotForCpu where there can be none.
+
+    keys: the attributes of a step that hold its sizes and settings.
+    """
 
     def __init__(self, cell: Cell):
         for info in cell.parameters:
@@ -48,7 +51,6 @@ class CellKernels:
         self.attributes = View(plan_module(self.form)).constructor.attributes
         known = [*cell.free_dims, *(info.name for info in cell.settings if info.is_width or info.kind == "hyper")]
         self.keys = tuple(dict.fromkeys(self.attributes[name] for name in known))
-        self._calls: dict[tuple[float, ...], Call] = {}
 
     @cached_property
     def carried(self) -> int:
@@ -68,40 +70,9 @@ class CellKernels:
     def hoisted(self) -> Operator:
         return operator_of(Kernel(plan_kernels(self.form, hoist=True)))
 
-    def run(
-        self, step: nn.Module, inputs: Sequence[Tensor], rows: Rows, first: Sequence[Tensor | None], portable: bool
-    ) -> tuple[Tensor, Sequence[Tensor]]:
-        """One layer and direction: outputs (N, n) and the last state, in the order of the state tuple.
-
-        step: the emitted step module, which holds the parameters; inputs: (N, width) each; first: the state before,
-        None for zeros. portable: by torch operations, for transforms that kernels cannot follow.
-        """
-        numbers = tuple(getattr(step, name) for name in self.keys)
-        call = self.call(inputs[0].element_size(), bool(getattr(step, "two_biases", False)), numbers)
-        operator = call.operator
-        constants, matrices = call.once.run(step, inputs[0])
-        before = () if call.blocks is None else (_hoisted(call.blocks, inputs, matrices),)
-        tensors = (rows.sizes, *inputs, *before, *first, *constants, *matrices)
-        if portable:
-            results = operator.portable(*tensors, rows.steps, rows.batch, call.widths, call.settings)
-        else:
-            results = operator(*tensors, rows.steps, rows.batch, call.widths, call.settings)
-        if isinstance(results, Tensor):
-            return results, ()
-        return results[0], results[1 : 1 + call.finals]
-
-    @torch.compiler.assume_constant_result
-    def call(self, itemsize: int, two_biases: bool, numbers: tuple[float, ...]) -> Call:
-        """What follows from a step's sizes and settings, worked out once for each. numbers: the values of `keys`."""
-        key = (itemsize, two_biases, *numbers)
-        found = self._calls.get(key)
-        if found is None:
-            found = self._calls[key] = self._worked_out(
-                itemsize, two_biases, dict(zip(self.keys, numbers, strict=True))
-            )
-        return found
-
-    def _worked_out(self, itemsize: int, two_biases: bool, numbers: dict[str, float]) -> Call:
+    def call(self, itemsize: int, two_biases: bool, values: Sequence[float]) -> Call:
+        """What follows from a step's sizes and settings. values: those of the attributes `keys`."""
+        numbers = dict(zip(self.keys, values, strict=True))
         sizes = self.sizes(numbers)
         settings = {
             info.name: float(numbers[self.attributes[info.name]] if info.kind == "hyper" else info.value)
@@ -140,6 +111,59 @@ class Call(NamedTuple):
     blocks: tuple[tuple[tuple[int, int], ...], ...] | None
 
 
+KERNELS: dict[str, CellKernels] = {}
+CALLS: dict[tuple[object, ...], Call] = {}
+"""By spec, and by spec, itemsize, layout of biases and sizes. Plain dictionaries, which torch.compile reads."""
+
+
+@torch.compiler.assume_constant_result
+def open_kernels(spec: str) -> bool:
+    """Puts the kernels of a spec into `KERNELS`. Raises NotForCpu, SpecError."""
+    if spec not in KERNELS:
+        KERNELS[spec] = CellKernels(relatives.check(Source(spec, "<kernel>"))[-1])
+    return True
+
+
+@torch.compiler.assume_constant_result
+def open_call(spec: str, itemsize: int, two_biases: bool, values: tuple[float, ...]) -> bool:
+    """Puts what follows from these sizes into `CALLS`."""
+    CALLS[spec, itemsize, two_biases, values] = KERNELS[spec].call(itemsize, two_biases, values)
+    return True
+
+
+def of(spec: str) -> CellKernels:
+    """The kernels of a spec. Raises NotForCpu, SpecError."""
+    if torch.compiler.is_compiling() or spec not in KERNELS:
+        open_kernels(spec)
+    return KERNELS[spec]
+
+
+def run(
+    spec: str, step: nn.Module, inputs: Sequence[Tensor], rows: Rows, first: Sequence[Tensor | None], portable: bool
+) -> tuple[Tensor, Sequence[Tensor]]:
+    """One layer and direction: outputs (N, n) and the last state, in the order of the state tuple.
+
+    step: the emitted step module, which holds the parameters; inputs: (N, width) each; first: the state before,
+    None for zeros. portable: by torch operations, for transforms that kernels cannot follow.
+    """
+    values = tuple([getattr(step, name) for name in of(spec).keys])
+    key = (spec, inputs[0].element_size(), bool(getattr(step, "two_biases", False)), values)
+    if torch.compiler.is_compiling() or key not in CALLS:
+        open_call(*key)
+    call = CALLS[key]
+    operator = call.operator
+    constants, matrices = call.once.run(step, inputs[0])
+    before = () if call.blocks is None else (_hoisted(call.blocks, inputs, matrices),)
+    tensors = (rows.sizes, *inputs, *before, *first, *constants, *matrices)
+    if portable:
+        results = operator.portable(*tensors, rows.steps, rows.batch, call.widths, call.settings)
+    else:
+        results = operator(*tensors, rows.steps, rows.batch, call.widths, call.settings)
+    if isinstance(results, Tensor):
+        return results, ()
+    return results[0], results[1 : 1 + call.finals]
+
+
 def _hoisted(
     blocks: tuple[tuple[tuple[int, int], ...], ...], inputs: Sequence[Tensor], matrices: Sequence[Tensor]
 ) -> Tensor:
@@ -160,9 +184,3 @@ def suits(inputs: Sequence[Tensor], steps: Iterable[nn.Module]) -> bool:
     if dtype not in DTYPES or not all(x.is_cpu and x.dtype is dtype for x in inputs):
         return False
     return all(p is None or (p.is_cpu and p.dtype is dtype) for step in steps for p in step._parameters.values())
-
-
-@lru_cache(maxsize=256)
-def of(spec: str) -> CellKernels:
-    """The kernels of a spec. Raises NotForCpu, SpecError."""
-    return CellKernels(relatives.check(Source(spec, "<kernel>"))[-1])

@@ -30,7 +30,7 @@ class KernelLayer(nn.Module):
 
     @property
     def kernels(self) -> CellKernels:
-        return _kernels(self.spec)
+        return cells.of(self.spec)
 
     def run(self, *arguments: Any) -> Any:
         """As the portable `run`: (inputs…, state, record) -> output, last state, signals."""
@@ -81,7 +81,7 @@ class KernelLayer(nn.Module):
                 begun = step.initial_state(inputs[0], rows.batch)  # type: ignore[operator]
                 first = [begun] if isinstance(begun, Tensor) else list(begun)
             taken = [_reversed(x, rows, turn) for x in inputs] if reverse else inputs
-            output, last = kernels.run(step, taken, rows, first, portable)
+            output, last = cells.run(self.spec, step, taken, rows, first, portable)
             lasts.append(last)
             outputs.append(_reversed(output, rows, turn) if reverse else output)
             if reverse or not self.bidirectional:
@@ -135,11 +135,6 @@ class KernelLayer(nn.Module):
         twin: nn.Module = portable.__new__(portable)
         twin.__dict__ = dict(self.__dict__)
         return twin
-
-
-@torch.compiler.assume_constant_result
-def _kernels(spec: str) -> CellKernels:
-    return cells.of(spec)
 
 
 def _in_transform() -> bool:

@@ -27,7 +27,17 @@ from celldsl.symbolic.algebra import dim_symbol, parameter_symbol, signal_symbol
 LIBRARY = torch.library.Library("celldsl", "FRAGMENT")
 GIVEN = ("sizes", "input", "before", "initial", "constant", "matrix")
 TAIL = "SymInt steps, SymInt batch, SymInt[] widths, float[] settings"
+READ_BACK = (*GIVEN, "history", "saved", "upstream", "final_grad")
+MOST_ARGUMENTS = 64
+"""How many arguments an operator of torch can have."""
 OPTIONAL = ("sizes", "initial", "upstream", "final_grad")
+
+
+def argument_count(kernel: Kernel) -> int:
+    """How many arguments the largest of a kernel's operators has."""
+    forward = sum(p.role in GIVEN for p in kernel.arguments.forward)
+    backward = sum(p.role in READ_BACK for p in kernel.arguments.backward)
+    return max(forward, backward) + TAIL.count(",") + 1
 
 
 class Operator:
@@ -70,7 +80,7 @@ class Operator:
     def _define(self) -> None:
         given = ", ".join(_typed(p) for p in self.given)
         outs = 1 + len(self.finals)
-        back = [p for p in self.arguments.backward if p.role in (*GIVEN, "history", "saved", "upstream", "final_grad")]
+        back = [p for p in self.arguments.backward if p.role in READ_BACK]
         definitions: list[tuple[str, str, int, Callable[..., Any], Callable[..., Any]]] = [
             (self.name, given, outs, self._infer, self._fake_infer),
             (f"{self.name}_train", given, outs + len(self.extra), self._train, self._fake_train),
