@@ -218,13 +218,14 @@ class CompiledCell:
         from celldsl.runtime.backends import choose
 
         chosen = choose(backend)
-        if chosen.name not in self._modules:
-            self._modules[chosen.name] = chosen.module(self.checked, self.source("torch"), backend == "auto")
+        key = chosen.name, backend == "auto"  # only `auto` may fall back
+        if key not in self._modules:
+            self._modules[key] = chosen.module(self.checked, self.source("torch"), backend == "auto")
         name = class_name(self.name)
-        return getattr(self._modules[chosen.name], name), getattr(self._modules[chosen.name], f"{name}Cell")
+        return getattr(self._modules[key], name), getattr(self._modules[key], f"{name}Cell")
 
     @cached_property
-    def _modules(self) -> dict[str, Any]:
+    def _modules(self) -> dict[tuple[str, bool], Any]:
         return {}
 
     # --- as people see it ---------------------------------------------------------------
