@@ -1,0 +1,116 @@
+"""The support code: functions within their stated error, on every instruction set this compiler knows."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import subprocess
+from importlib import resources
+
+import pytest
+import torch
+from torch import Tensor
+
+from celldsl.runtime.kernel import build
+
+TARGETS = {"native": build.NATIVE, "portable": ()}
+if platform.machine() in ("x86_64", "AMD64"):
+    TARGETS["avx2"] = ("-mavx2", "-mfma")
+
+NAMES = """exp sigmoid tanh abs sign relu hard_sigmoid hard_tanh softsign silu leaky_relu log erf sin cos sqrt floor
+softplus log_sigmoid gelu elu"""
+FUNCTIONS = NAMES.split()
+
+# Units in the last place of the result, for what has loops of its own. Stated in support.hpp.
+ULP = {torch.float32: {"exp": 3, "sigmoid": 3, "tanh": 6}, torch.float64: {"exp": 2, "sigmoid": 4, "tanh": 4}}
+
+
+def runs_here(name: str) -> bool:
+    return name != "avx2" or "avx2" in build._instructions()
+
+
+@pytest.fixture(scope="module", params=[(t, d) for t in TARGETS for d in ULP], ids=lambda p: f"{p[0]}-{p[1]}"[:16])
+def compiled(request):
+    name, dtype = request.param
+    if not runs_here(name):
+        pytest.skip(f"this processor has no {name}")
+    lines = [
+        "#define CELLDSL_MOST_GATES 1",
+        "#define CELLDSL_MOST_SEGMENTS 1",
+        (resources.files("celldsl.emit.cpu") / "support.hpp").read_text(encoding="utf-8"),
+        "using namespace celldsl;",
+    ]
+    for function in FUNCTIONS:
+        lines.append(
+            f'extern "C" __attribute__((visibility("default"))) void f_{function}(const real* a, real* b, int64_t n) {{'
+            f" for (int64_t j = 0; j < n; j += LANES) store(b + j, celldsl::{function}(load(a + j))); }}"
+        )
+    patch = pytest.MonkeyPatch()
+    patch.setattr(build, "NATIVE", TARGETS[name])
+    try:
+        defines = ("CELLDSL_DOUBLE",) if dtype is torch.float64 else ()
+        library = build.load("\n".join(lines), f"support_{name}", defines)
+    finally:
+        patch.undo()
+
+    def call(function: str, x: Tensor) -> Tensor:
+        y = torch.empty_like(x)
+        getattr(library, f"f_{function}")(
+            ctypes.c_void_p(x.data_ptr()), ctypes.c_void_p(y.data_ptr()), ctypes.c_int64(x.numel())
+        )
+        return y
+
+    return dtype, call
+
+
+@pytest.mark.parametrize("function", ["exp", "sigmoid", "tanh"])
+def test_error_bounds(compiled, function):
+    dtype, call = compiled
+    exact = {"exp": torch.exp, "sigmoid": torch.sigmoid, "tanh": torch.tanh}[function]
+    info = torch.finfo(dtype)
+    for low, high in ((-1e-3, 1e-3), (-1, 1), (-9, 9), (-80, 80)):
+        x = torch.linspace(low, high, 1 << 14, dtype=dtype)
+        reference = exact(x.double())
+        error = (call(function, x).double() - reference).abs() / reference.abs().clamp_min(info.tiny / info.eps)
+        assert error.max().item() / info.eps <= ULP[dtype][function]
+
+
+def test_all_functions_agree_with_torch(compiled):
+    from celldsl.runtime.kernel.evaluate import FUNCTIONS as REFERENCE
+
+    dtype, call = compiled
+    x = torch.linspace(-6, 6, 1 << 10, dtype=dtype)
+    for function in FUNCTIONS:
+        points = x.abs() + 0.01 if function in ("log", "sqrt") else x
+        reference = torch.erf(points) if function == "erf" else REFERENCE[function](points)
+        bound = 64 * torch.finfo(dtype).eps
+        torch.testing.assert_close(call(function, points), reference, rtol=bound, atol=bound, msg=function)
+
+
+def test_nan_infinity_and_the_ends(compiled):
+    dtype, call = compiled
+    inf, nan = float("inf"), float("nan")
+    ends = torch.tensor([nan, inf, -inf, 0.0, 1e4, -1e4, 90.0, -105.0] * 8, dtype=dtype)
+    for function in ("exp", "tanh", "relu", "abs", "sign", "hard_tanh", "softplus"):
+        found, reference = call(function, ends), getattr(torch, function, None)
+        if reference is None:
+            reference = {"hard_tanh": lambda a: a.clamp(-1, 1)}.get(
+                function, lambda a: torch.logaddexp(a, torch.zeros_like(a))
+            )
+        torch.testing.assert_close(found, reference(ends), rtol=1e-6, atol=1e-6, equal_nan=True, msg=function)
+    found = call("sigmoid", ends)
+    assert found[0].isnan()
+    torch.testing.assert_close(found[1:8], torch.sigmoid(ends[1:8]), rtol=1e-6, atol=1e-37)
+
+
+@pytest.mark.parametrize("flags", [("-mavx2", "-mfma"), ("-mavx512f",), ()], ids=["avx2", "avx512", "portable"])
+def test_kernels_compile_for_other_processors(flags, tmp_path):
+    import celldsl
+
+    if flags and platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("flags of another architecture")
+    file = tmp_path / "gru.cpp"
+    file.write_text(celldsl.compile("gru").source("cpu"), encoding="utf-8")
+    command = [*build.compiler(), "-std=c++17", "-O0", "-Wall", "-Wextra", "-fsyntax-only", *flags, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
