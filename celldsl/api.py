@@ -7,6 +7,7 @@ torch, asking for `params` needs SymPy, building a layer needs torch.
 from __future__ import annotations
 
 import html
+import inspect
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,10 +181,12 @@ class CompiledCell:
 
         `layer(x, state=None)` gives `(output, state)`; `layer.signals(x)` the sequence of every signal. Dimensions
         beyond the two, and settings (`hyper`), are given by name; two_biases lays out biases as torch.nn does.
-        Raises ValueError for sizes that do not fit the equations and for an unknown backend,
-        RuntimeError for a backend that cannot run here, or not this cell.
+        Raises ValueError for sizes that do not fit the equations and for an unknown backend, TypeError for a width or
+        setting that is missing or is none of this cell's, RuntimeError for a backend that cannot run here, or not
+        this cell.
         """
         layer, _ = self._classes(backend)
+        _check_names(self.name, layer, sizes_and_settings)
         return layer(
             input_size,
             hidden_size,
@@ -210,6 +213,7 @@ class CompiledCell:
     ) -> nn.Module:
         """A single step: `step(x_t, state=None)` gives `(output, state)`, x_t of shape (B, m) or (m,). See `rnn`."""
         _, step = self._classes(backend)
+        _check_names(self.name, step, sizes_and_settings)
         return step(input_size, hidden_size, device, dtype, two_biases=two_biases, **sizes_and_settings)
 
     def _classes(self, backend: str) -> tuple[Any, Any]:
@@ -255,6 +259,19 @@ class CompiledCell:
             f"<div><strong>{html.escape(self.name)}</strong> {html.escape(self.doc)}\n"
             f"{html.escape(self.latex(), quote=False)}\n<table>{table}</table></div>"
         )
+
+
+def _check_names(cell: str, module: type, given: dict[str, Any]) -> None:
+    """Raise TypeError where the widths and settings given by name are not those that a module takes."""
+    parameters = inspect.signature(module).parameters.values()
+    own = {each.name: each for each in parameters if each.kind is each.KEYWORD_ONLY and each.name != "two_biases"}
+    for name in given:
+        if name not in own:
+            there = f"it has {', '.join(own)}" if own else "it has none"
+            raise TypeError(f"{cell} has no width or setting {name!r}: {there}")
+    missing = [name for name, each in own.items() if each.default is each.empty and name not in given]
+    if missing:
+        raise TypeError(f"{cell} needs {' and '.join(missing)} by name: {', '.join(f'{name}=…' for name in missing)}")
 
 
 def _widths(infos: tuple[SignalInfo, ...]) -> dict[str, str]:

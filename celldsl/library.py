@@ -37,7 +37,7 @@ def load(spec: str | Path | Source) -> Source:
     found = shipped(spec)
     if found is not None:
         return found
-    if Path(spec).is_file():
+    if spec and Path(spec).exists():
         return _read(Path(spec), spec)
     raise _unknown(spec)
 

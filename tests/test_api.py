@@ -71,6 +71,15 @@ def test_files_in_a_circle_are_refused(tmp_path):
         celldsl.compile(tmp_path / "one.cell")
 
 
+def test_the_errors_of_a_file_beside_hide_none_of_ones_own(tmp_path):
+    (tmp_path / "p.cell").write_text("cell P { h_t = tanh(W x_t + b }", encoding="utf-8")
+    mine = "cell C extends P { b = b }\ncell D {\n h_t = tanhh(W x_t + U h_{t-1})\n claim params = params(P)\n}"
+    (tmp_path / "c.cell").write_text(mine, encoding="utf-8")
+    with pytest.raises(celldsl.SpecError) as caught:
+        celldsl.compile(tmp_path / "c.cell")
+    assert [each.code for each in caught.value.diagnostics] == ["unknown-function", "unclosed-bracket"]
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
@@ -80,6 +89,8 @@ def test_files_in_a_circle_are_refused(tmp_path):
         ("nowhere/lstm1.cell", "write lstm1 alone"),
         ("", "no spec is named"),
         ("./tests", "is a folder"),
+        ("specs", "is a folder"),
+        (".", "is a folder"),
     ],
 )
 def test_what_is_not_there_is_an_error_page(asked, says, monkeypatch):
@@ -170,6 +181,21 @@ def test_a_step():
     output, state = celldsl.compile("lstm").step(28, 50)(torch.randn(2, 28))
     assert output.shape == (2, 50)
     assert len(state) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "says"),
+    [
+        ("jordan_rnn", {}, "Jordan_RNN needs k by name: k=…"),
+        ("jordan_rnn", {"k": 3, "q": 3}, "no width or setting 'q': it has k"),
+        ("lstm", {"x": 3}, "no width or setting 'x': it has none"),
+    ],
+)
+def test_widths_and_settings_go_by_name(name, given, says):
+    cell = celldsl.compile(name)
+    for make in (cell.rnn, cell.step):
+        with pytest.raises(TypeError, match=says):
+            make(2, 3, **given)
 
 
 def test_an_unknown_backend_lists_what_there_is():

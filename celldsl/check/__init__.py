@@ -22,7 +22,7 @@ from celldsl.check.cell import Cell
 from celldsl.check.claims import BrokenCell, check_claims
 from celldsl.check.extend import extend
 from celldsl.check.finish import finish
-from celldsl.errors import Diagnostics, Label, near
+from celldsl.errors import Diagnostics, Label, SpecError, near
 from celldsl.syntax import tree
 
 __all__ = ["Cell", "check", "check_file"]
@@ -83,7 +83,10 @@ def _parent(definition: tree.CellDef, find: Find, known: Known, found: Diagnosti
             help="give the new cell another name than its parent's",
         )
         return None
-    parent = find(name)
+    try:
+        parent = find(name)
+    except BrokenCell:
+        return None  # the parent's errors are the child's
     if parent is None:
         _report_unknown_parent(definition, known(), found)
         return None
@@ -145,7 +148,7 @@ class _FileCheck:
             if parent is not None:  # else the parent's errors are the child's
                 cell = _check(definition, parent.definition, found)
         else:
-            cell = _check(definition, _parent(definition, self.outer_find, self._known, found), found)
+            cell = _check(definition, _parent(definition, self._outer, self._known, found), found)
         self.found.items += found.items
         self.cells[name] = None if found.errors else cell
         return self.cells[name]
@@ -173,11 +176,19 @@ class _FileCheck:
     def _find(self, name: str) -> Cell | None:
         """What a cell of this file may claim something about: cells of the file, then the others."""
         if name not in self.definitions:
-            return self.outer_find(name)
+            return self._outer(name)
         cell = self.cells[name]
         if cell is None:
             raise BrokenCell(name)
         return cell
+
+    def _outer(self, name: str) -> Cell | None:
+        """A cell of another file. The errors of that file are told once, beside this one's own."""
+        try:
+            return self.outer_find(name)
+        except SpecError as error:
+            self.found.items += [each for each in error.diagnostics if each not in self.found.items]
+            raise BrokenCell(name) from error
 
     def _known(self) -> Iterable[str]:
         return (*self.definitions, *self.outer_known())

@@ -14,6 +14,11 @@ from functools import lru_cache
 from types import ModuleType
 
 from celldsl.check.cell import Cell
+from celldsl.errors import CelldslError
+
+
+class BackendError(CelldslError, RuntimeError):
+    """A backend that cannot run here, or cannot run this cell; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Backend:
     """`why_not()` is None where the backend runs on this machine, else the reason, for people.
 
     module(cell, portable text, else portable): the module with a cell's classes; where the backend has none for this
-    cell, the portable one if that is allowed, else RuntimeError.
+    cell, the portable one if that is allowed, else BackendError.
     """
 
     name: str
@@ -55,7 +60,7 @@ def _cpu_module(cell: Cell, text: str, portable: bool) -> ModuleType:
     except NotForCpu as reason:
         if portable:
             return below
-        raise RuntimeError(f"backend 'cpu' cannot run {cell.name}: {reason}") from reason
+        raise BackendError(f"backend 'cpu' cannot run {cell.name}: {reason}") from reason
 
 
 def _cpu_why_not() -> str | None:
@@ -85,7 +90,7 @@ def choose(name: str = "auto") -> Backend:
     """The backend of this name; `auto` is the one that the environment's CELLDSL_BACKEND names, else the first that
     runs here. That a faster one does not is said once, as a warning.
 
-    Raises ValueError for a name that is none, RuntimeError for one that cannot run here.
+    Raises ValueError for a name that is none, BackendError for one that cannot run here.
     """
     if name == "auto":
         name = os.environ.get("CELLDSL_BACKEND") or "auto"
@@ -95,10 +100,10 @@ def choose(name: str = "auto") -> Backend:
             if reason is None:
                 return BACKENDS[candidate]
             _say_once(f"backend {candidate!r} cannot run here, a slower one serves: {reason}; see `celldsl doctor`")
-        raise RuntimeError("no backend runs here: " + "; ".join(f"{key}: {reason}" for key, reason in reasons.items()))
+        raise BackendError("no backend runs here: " + "; ".join(f"{key}: {reason}" for key, reason in reasons.items()))
     if name not in BACKENDS:
         raise ValueError(f"there is no backend {name!r}; there are 'auto', {', '.join(map(repr, BACKENDS))}")
     reason = BACKENDS[name].why_not()
     if reason is not None:
-        raise RuntimeError(f"backend {name!r} cannot run here: {reason}")
+        raise BackendError(f"backend {name!r} cannot run here: {reason}")
     return BACKENDS[name]

@@ -56,11 +56,20 @@ def doubled_biases(cell: Cell) -> tuple[str, ...]:
         for node in equation.value.walk():
             if isinstance(node, checked.Add):
                 operands = [term.right for term in node.terms if isinstance(term, checked.Product)]
-                moving = [operand for operand in operands if dependence.varies(operand)]
+                moving = [part for operand in operands for part in _parts(operand) if dependence.varies(part)]
                 if {dependence.reads_state(operand, cell) for operand in moving} == {True, False}:
                     biases = {term.name for term in node.terms if isinstance(term, checked.Parameter)}
                     found |= biases if len(biases) == 1 else set()
     return tuple(info.name for info in cell.parameters if info.bias and info.name in found)
+
+
+def _parts(operand: Expr) -> Iterator[Expr]:
+    """What stands in `[h; x]`: one product with both is one with each."""
+    if isinstance(operand, checked.Concat):
+        for part in operand.parts:
+            yield from _parts(part)
+    else:
+        yield operand
 
 
 def state_size(cell: Cell) -> sympy.Expr:

@@ -63,7 +63,7 @@ def find_cell(settings: Settings, text: str | None = None) -> TrainedCell:
         try:
             layer: nn.Module = cell.rnn(m, settings.hidden, backend=settings.backend, **options)
         except TypeError as error:  # a cell_option the layer does not know, or one it needs and was not given
-            raise TrainError(f"{cell.name}: {error}") from error
+            raise TrainError(f"{error} (in cell_options; --cell-option name=value on the command line)") from error
         return layer
 
     return TrainedCell(cell.name, cell.spec, Layer(make, width, settings.bidirectional))

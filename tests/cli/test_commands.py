@@ -209,6 +209,20 @@ def test_train_passes_task_options(capsys):
     assert out == ""
 
 
+def test_train_on_part_of_a_set(capsys, empty_folder):
+    part = ["--train-limit", "70", "--test-limit", "30", "--eval-batch", "8", "--checkpoint-steps", "1"]
+    steps = ["--schedule", "step", "--step-every", "1", "--step-factor", "0.5", "--checkpoint-seconds", "9"]
+    words = ["train", "lstm3", "--epochs", "2", "--hidden", "4", *part, *steps, "-o", "run", "--quiet", "--json"]
+    rows = json.loads(told(capsys, *words))["rows"]
+    assert [row["lr"] for row in rows] == [1e-3, 5e-4]
+    assert rows[0]["steps"] == 3  # 70 examples in batches of 32
+
+
+def test_train_says_which_width_a_cell_needs(capsys):
+    assert main(["train", "jordan_rnn", "--epochs", "1"]) == 1
+    assert capsys.readouterr().err.startswith("error: Jordan_RNN needs k by name")
+
+
 def test_train_refuses_what_makes_no_sense(capsys):
     assert main(["train", "lstm3", "--hidden", "0"]) == 1
     assert capsys.readouterr().err.startswith("error: hidden must be")

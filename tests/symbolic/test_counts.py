@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sympy
 
+import celldsl
 from celldsl.symbolic import counts
 from celldsl.symbolic.algebra import dim_symbol
 from tests.symbolic import cells
@@ -33,6 +34,11 @@ def test_parameters(cell, one, two):
     assert counts.parameter_count(cell) == sympy.expand(one)
     assert counts.two_bias_count(cell) == sympy.expand(two)
     assert sympy.expand(sum(row.count for row in counts.parameter_table(cell))) == sympy.expand(one)
+
+
+def test_one_product_of_input_and_state_is_one_with_each():
+    cell = celldsl.compile("cell A {\n i_t = σ(W [h_{t-1}; x_t] + b)\n h_t = i_t ⊙ tanh(V [x_t; x_t] + c) \n}").checked
+    assert counts.doubled_biases(cell) == ("b",)
 
 
 def test_state():
