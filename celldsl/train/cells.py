@@ -52,21 +52,25 @@ def find_cell(settings: Settings, text: str | None = None) -> TrainedCell:
             raise TrainError(f"no layer {source!r} to compare with; there are {', '.join(TORCH)}")
         kind = TORCH[source]
         _known_options(source, kind, settings)
-        layer = Layer(lambda m: kind(m, settings.hidden, **options), width, settings.bidirectional)
-        return TrainedCell(source, source, layer)
+
+        def torchs(m: int, **changes: Any) -> nn.Module:
+            return kind(m, **{"hidden_size": settings.hidden, **options, **changes})
+
+        return TrainedCell(source, source, Layer(torchs, width, settings.bidirectional, settings.layers))
 
     import celldsl
 
     cell = celldsl.compile(source)
 
-    def make(m: int) -> nn.Module:
+    def make(m: int, **changes: Any) -> nn.Module:
+        every = {"hidden_size": settings.hidden, **options, **changes}
         try:
-            layer: nn.Module = cell.rnn(m, settings.hidden, backend=settings.backend, **options)
+            layer: nn.Module = cell.rnn(m, every.pop("hidden_size"), backend=settings.backend, **every)
         except TypeError as error:  # a cell_option the layer does not know, or one it needs and was not given
             raise TrainError(f"{error} (in cell_options; --cell-option name=value on the command line)") from error
         return layer
 
-    return TrainedCell(cell.name, cell.spec, Layer(make, width, settings.bidirectional))
+    return TrainedCell(cell.name, cell.spec, Layer(make, width, settings.bidirectional, settings.layers))
 
 
 def _known_options(name: str, kind: type[nn.Module], settings: Settings) -> None:

@@ -19,7 +19,7 @@ from celldsl.train.errors import TrainError
 if TYPE_CHECKING:
     import pyarrow
 
-HUB = {"mnist": "ylecun/mnist"}
+HUB = {"mnist": "ylecun/mnist", "imdb": "stanfordnlp/imdb"}
 FIX = "give a folder that holds it with data_dir (--data DIR)"
 
 
@@ -77,7 +77,9 @@ def _from_folder(name: str, part: str, data_dir: str, columns: Sequence[str]) ->
 
 
 def _from_hub(name: str, part: str, columns: Sequence[str]) -> pyarrow.Table:
-    hub = HUB[name]
+    hub = HUB.get(name)
+    if hub is None:
+        raise TrainError(f"set {name!r} has no home on the Hugging Face hub in this form; {FIX}")
     try:
         import datasets
     except ImportError:

@@ -22,6 +22,7 @@ TASKS = {
     "copy": ("celldsl.train.tasks.copy", "Copy"),
     "mnist-rows": ("celldsl.train.tasks.mnist", "MnistRows"),
     "mnist-pixels": ("celldsl.train.tasks.mnist", "MnistPixels"),
+    "imdb": ("celldsl.train.tasks.imdb", "Imdb"),
 }
 
 
