@@ -104,6 +104,14 @@ def test_layers_directions_batch_first_dropout_unbatched():
     torch.testing.assert_close(portable(x, state), kernel(x, state), rtol=0, atol=1e-12)
 
 
+def test_an_input_that_is_carried_grows_with_the_layers():
+    portable, kernel = parity.layers(ODD["Delayed"], 4, 6, num_layers=2, bidirectional=True)
+    x = torch.randn(9, 3, 4, dtype=torch.float64)
+    whole, last = portable(x)
+    torch.testing.assert_close(kernel(x), (whole, last), rtol=0, atol=1e-12)
+    torch.testing.assert_close(kernel(x, last), portable(x, last), rtol=0, atol=1e-12)
+
+
 def test_chunks_equal_the_whole():
     _, kernel = parity.layers("gru", 4, 6)
     x = torch.randn(9, 3, 4, dtype=torch.float64)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
+from celldsl.check.cell import SignalInfo
 from celldsl.runtime.kernel import cells
 from celldsl.runtime.kernel.cells import CellKernels, Rows
 
@@ -76,7 +77,13 @@ class KernelLayer(nn.Module):
             self._expect(states, rows.batch)
         for k, (name, step) in enumerate(self.layers.items()):
             reverse = name.endswith("_reverse")
-            first: list[Tensor | None] = [None] * kernels.carried if states is None else [state[k] for state in states]
+            first: list[Tensor | None] = [None] * kernels.carried
+            if states is not None:
+                widths = {info.name: x.size(1) for info, x in zip(kernels.cell.inputs, inputs, strict=True)}
+                first = [
+                    state[k].narrow(-1, 0, widths.get(info.name, state.size(-1)))
+                    for state, info in zip(states, self._order(), strict=True)
+                ]
             if states is None and kernels.starts_elsewhere:
                 begun = step.initial_state(inputs[0], rows.batch)  # type: ignore[operator]
                 first = [begun] if isinstance(begun, Tensor) else list(begun)
@@ -90,7 +97,7 @@ class KernelLayer(nn.Module):
                 if self.dropout > 0 and k + 1 < len(self.layers):
                     joined = functional.dropout(joined, self.dropout, self.training)
                 inputs = [joined, *inputs[1:]]
-        return inputs[0], [torch.stack(values) for values in zip(*lasts, strict=True)]
+        return inputs[0], [_stacked(values) for values in zip(*lasts, strict=True)]
 
     # --- states -------------------------------------------------------------------------
 
@@ -102,10 +109,14 @@ class KernelLayer(nn.Module):
     def _bundled(self, values: list[Tensor]) -> Any:
         return values[0] if len(values) == 1 else tuple(values)
 
+    def _order(self) -> list[SignalInfo]:
+        """The signal of each tensor of the state."""
+        states = self.kernels.cell.states
+        deepest = max((info.depth for info in states), default=0)
+        return [info for delay in range(1, deepest + 1) for info in states if info.depth >= delay]
+
     def _expect(self, states: list[Tensor], batch: int) -> None:
-        kernels = self.kernels
-        deepest = max((info.depth for info in kernels.cell.states), default=0)
-        order = [i for delay in range(1, deepest + 1) for i in kernels.cell.states if i.depth >= delay]
+        kernels, order = self.kernels, self._order()
         if len(order) != len(states):
             raise ValueError(f"{kernels.cell.name}: expected a state of {len(order)} tensors, got {len(states)}")
         first = next(iter(self.layers.values()))
@@ -135,6 +146,12 @@ class KernelLayer(nn.Module):
         twin: nn.Module = portable.__new__(portable)
         twin.__dict__ = dict(self.__dict__)
         return twin
+
+
+def _stacked(values: Sequence[Tensor]) -> Tensor:
+    """One tensor of all layers' states; a narrower one (of an input, which is wider in upper layers) is filled up."""
+    widest = max(value.size(-1) for value in values)
+    return torch.stack([functional.pad(value, [0, widest - value.size(-1)]) for value in values])
 
 
 def _in_transform() -> bool:
