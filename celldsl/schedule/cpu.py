@@ -93,7 +93,8 @@ def plan(form: Form, hoist: bool = False) -> CpuSchedule:
         return Buffer(names[symbol], kind, (programs.shapes[symbol],))  # type: ignore[arg-type]
 
     leaves: dict[Symbol, Place] = {}
-    kept = {info.name for info in cell.states if info.role == "state"} | {cell.output}
+    # Not a set: the text of a kernel, by which its library is found again, must be the same in every process.
+    kept = tuple(dict.fromkeys([*(info.name for info in cell.states if info.role == "state"), cell.output]))
     for symbol, meaning in form.meaning.items():
         if isinstance(meaning, Signal) and meaning.name in cell.varying:
             info = cell.signal[meaning.name]

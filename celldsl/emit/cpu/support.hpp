@@ -47,7 +47,8 @@ typedef real loose __attribute__((vector_size(BYTES), aligned(sizeof(real)), may
 
 #define CELLDSL_INLINE inline __attribute__((always_inline))
 
-CELLDSL_INLINE vec broadcast(real value) { return vec{} + value; }
+// Subtracting 0 leaves every value as it is, and the compiler drops it; adding 0 would turn -0 into 0, and be computed.
+CELLDSL_INLINE vec broadcast(real value) { return value - vec{}; }
 CELLDSL_INLINE vec load(const real* p) { return *reinterpret_cast<const loose*>(p); }
 CELLDSL_INLINE void store(real* p, vec v) { *reinterpret_cast<loose*>(p) = v; }
 
