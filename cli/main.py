@@ -18,7 +18,20 @@ from celldsl.errors import CelldslError, SpecError, near
 from celldsl.extras import missing
 from celldsl.version import __version__
 
-COMMANDS = ("new", "check", "compile", "verify", "show", "diff", "train", "bench", "speed", "zoo", "doctor")
+COMMANDS = (
+    "new",
+    "check",
+    "compile",
+    "verify",
+    "show",
+    "diff",
+    "train",
+    "bench",
+    "experiment",
+    "speed",
+    "zoo",
+    "doctor",
+)
 
 FAILED, INTERRUPTED, PIPE_CLOSED = 1, 130, 141
 

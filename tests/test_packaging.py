@@ -14,7 +14,8 @@ import pytest
 import celldsl
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACES = {"celldsl": "celldsl", "celldsl.cli": "cli", "celldsl.specs": "specs", "celldsl.generated": "generated"}
+MAPPED = ("cli", "experiments", "generated", "specs")
+PLACES = {"celldsl": "celldsl", **{f"celldsl.{place}": place for place in MAPPED}}
 
 
 def packages_on_disk() -> set[str]:
@@ -92,6 +93,7 @@ def test_wheel_holds_celldsl_alone(wheel):
     assert {name.split("/")[0] for name in names} == {"celldsl", f"celldsl-{celldsl.__version__}.dist-info"}
     for name in (
         "celldsl/syntax/cell.lark",
+        "celldsl/experiments/lu-salem-table-2.toml",
         "celldsl/specs/lstm.cell",
         "celldsl/specs/greff/greff_np.cell",
         "celldsl/generated/lstm.py",

@@ -137,7 +137,12 @@ class Settings:
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The fields in which two runs' settings differ and a resumed run may not, as `name: old -> new`."""
+    """The fields in which two runs' settings differ and a resumed run may not, as `name: old -> new`.
+
+    A field that one of them lacks, being older than it, stands at its default there.
+    """
+    defaults = Settings().to_json()
+    one, other = ({**defaults, **settings} for settings in (one, other))
     free = FREE_ON_RESUME
     if one.get("schedule") == "cosine":
         free = free - {"epochs"}  # its rates depend on where it ends

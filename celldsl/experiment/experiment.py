@@ -1,0 +1,197 @@
+"""An experiment as data: settings, the grids over them, reduced scales, the paper's numbers, the report's metric.
+
+A grid is axes with their values, an axis being a training setting (`cell`, `lr`, `seed`, `task_options.padding`); a
+point is one choice of every axis, and its training run. Nothing here runs anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from celldsl.errors import near
+from celldsl.experiment.errors import ExperimentError
+from celldsl.train.errors import TrainError
+from celldsl.train.settings import Settings
+
+OPTIONS = ("task_options", "cell_options")
+"""Settings that are tables of their own: an axis names one entry, `task_options.padding`."""
+
+MACHINE = frozenset({"data_dir", "device", "devices", "out"})
+"""Settings about where an experiment runs: a file says none of them, and they are no part of what it is."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of the grid."""
+
+    axes: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    """Fields of `Settings`, those of the machine apart."""
+
+    @property
+    def name(self) -> str:
+        """The name of its folder: `lstm1-lr0.001-seed0`."""
+        ordered = sorted(self.axes, key=lambda axis: (axis != "cell", axis == "seed"))
+        return "-".join(_word(axis, self.axes[axis]) for axis in ordered)
+
+    @property
+    def group(self) -> tuple[tuple[str, Any], ...]:
+        """What it has in common with the points that differ by the seed alone."""
+        return tuple((axis, value) for axis, value in self.axes.items() if axis != "seed")
+
+    def ready(self, machine: Mapping[str, Any], out: Path | None = None) -> Settings:
+        """The settings of its run on this machine."""
+        return Settings.from_json({**self.settings, **machine, "out": str(out) if out else None})
+
+
+@dataclass(frozen=True)
+class Published:
+    """A number from the paper for the points with these values of some axes."""
+
+    axes: Mapping[str, Any]
+    value: float
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A named reduction: settings and axes that replace those of the file."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What an experiment file says. `file`: the name or path it was found by, for the command that repeats it."""
+
+    name: str
+    file: str
+    title: str
+    settings: Mapping[str, Any]
+    grids: Sequence[Mapping[str, Sequence[Any]]]
+    metric: str
+    paper: str = ""
+    about: str = ""
+    decisions: Sequence[str] = ()
+    also: Sequence[str] = ()
+    """Further metrics for the tables."""
+    columns: str | None = None
+    """The axis that the paper's table has in its columns."""
+    examples: Mapping[str, int] = field(default_factory=dict)
+    """How many there are in `train` and `test`: what a scale by number multiplies."""
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    published: Sequence[Published] = ()
+    source: str = ""
+    """Where the published numbers stand."""
+    reduced: Sequence[str] = ()
+    """What a scale took away, one line each; empty at full scale."""
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        return tuple(self.grids[0])
+
+    def points(self) -> list[Point]:
+        """Every run, in the order of the file: the first axis changes last. No point comes twice."""
+        found: dict[str, Point] = {}
+        for grid in self.grids:
+            for values in itertools.product(*grid.values()):
+                axes = dict(zip(grid, values, strict=True))
+                point = Point(axes, with_settings(self.settings, axes))
+                known = found.setdefault(point.name, point)
+                if known.axes != axes:
+                    raise ExperimentError(
+                        f"{self.file}: {known.axes} and {axes} would share the folder {point.name}: rename one"
+                    )
+        return list(found.values())
+
+    def paper_value(self, axes: Mapping[str, Any]) -> float | None:
+        """The published number for a point with these axes, if there is one."""
+        for each in self.published:
+            if all(same(axes.get(axis), value) for axis, value in each.axes.items()):
+                return each.value
+        return None
+
+    def with_axes(self, changes: Mapping[str, Sequence[Any]]) -> Experiment:
+        """The same experiment over other values of some of its axes."""
+        for axis in changes:
+            self._axis(axis)
+        return replace(self, grids=[{axis: changes.get(axis, grid[axis]) for axis in grid} for grid in self.grids])
+
+    def only(self, wanted: Mapping[str, Sequence[Any]]) -> Experiment:
+        """The same experiment with only these values of some axes; a value that no grid has is an error."""
+        for axis, values in wanted.items():
+            self._axis(axis)
+            there = [value for grid in self.grids for value in grid[axis]]
+            for value in values:
+                if not any(same(value, other) for other in there):
+                    known = ", ".join(dict.fromkeys(map(str, there)))
+                    raise ExperimentError(f"{self.file}: {axis} {value!r} is not in the grid, which has {known}")
+        kept = [
+            {
+                axis: [v for v in grid[axis] if axis not in wanted or any(same(v, w) for w in wanted[axis])]
+                for axis in grid
+            }
+            for grid in self.grids
+        ]
+        return replace(self, grids=[grid for grid in kept if all(grid.values())])
+
+    def with_settings(self, changes: Mapping[str, Any]) -> Experiment:
+        """The same experiment under changed settings; the paper's numbers, made under others, are dropped."""
+        for name in changes:
+            if name in self.axes:
+                raise ExperimentError(f"{self.file}: {name} is an axis of the grid: choose its values with --grid")
+        published = self.published if set(changes) <= HARMLESS else ()
+        return replace(self, settings=with_settings(self.settings, changes), published=published)
+
+    def check(self) -> None:
+        """Raise ExperimentError if a point's settings make no sense to the trainer."""
+        for point in self.points():
+            try:
+                point.ready({}).check()
+            except TrainError as error:
+                raise ExperimentError(f"{self.file}: {point.name}: {error}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, `from_json`'s argument."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Experiment:
+        scales = {name: Scale(**each) for name, each in data["scales"].items()}
+        return cls(**{**data, "scales": scales, "published": [Published(**each) for each in data["published"]]})
+
+    def _axis(self, axis: str) -> None:
+        if axis not in self.axes:
+            guess = near(axis, self.axes)
+            meant = f"did you mean {guess}?" if guess else f"it has {', '.join(self.axes)}"
+            raise ExperimentError(f"{self.file}: the grid has no axis {axis!r}: {meant}")
+
+
+HARMLESS = frozenset({"threads", "backend", "eval_batch", "checkpoint_steps", "checkpoint_seconds"})
+"""Settings that change how a number is computed and not what it says."""
+
+
+def with_settings(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with changes, `task_options.padding` being an entry of `task_options`."""
+    changed = dict(settings)
+    for name, value in changes.items():
+        table, _, entry = name.partition(".")
+        changed[table] = {**changed.get(table, {}), entry: value} if entry else value
+    return changed
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as a reader of the file would say it: 1e-3 and 0.001 are, 1 and True are not."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _word(axis: str, value: Any) -> str:
+    text = f"{value:g}" if isinstance(value, float) else Path(str(value)).name.removesuffix(".cell")
+    label = "" if axis == "cell" else axis.rpartition(".")[2]
+    return label + re.sub(r"[^\w.]+", "_", text).strip("_").lower()

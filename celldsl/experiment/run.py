@@ -1,0 +1,100 @@
+"""An experiment, top to bottom: open its folder, run the points that are left, write the report."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from celldsl.experiment.errors import ExperimentInterrupted
+from celldsl.experiment.experiment import Experiment, Point
+from celldsl.experiment.folder import ExperimentFolder, write_point
+from celldsl.experiment.live import Watch
+from celldsl.experiment.pools import Here, Pool
+from celldsl.experiment.report import Report, build
+from celldsl.experiment.tables import markdown
+from celldsl.experiment.work import Job
+from celldsl.train.checkpoint import write_atomically
+from celldsl.train.resume import finished_result
+from celldsl.train.settings import Settings
+
+FIRST = os.environ.get("RANK", "0") == "0"
+"""Under torchrun every process runs every point; the first one writes and speaks."""
+
+
+def run(
+    experiment: Experiment,
+    out: Path,
+    *,
+    pool: Pool | None = None,
+    machine: Mapping[str, Any] | None = None,
+    command: str = "",
+    watch: Watch | None = None,
+    retry: bool = False,
+    tensorboard: bool = False,
+) -> Report:
+    """Run what is left of an experiment into its folder and return the report that is written there.
+
+    machine: settings of this machine, `data_dir` and `device`. retry: run points again that diverged, from their last
+    checkpoint; others that failed always are. Points that another process works on are left to it.
+
+    Raises ExperimentError, SpecError, and ExperimentInterrupted after SIGINT or SIGTERM; a point that fails is a line
+    of the report.
+    """
+    watch = watch or Watch()
+    folder = ExperimentFolder(out)
+    if FIRST:
+        folder.open(experiment)
+    jobs = []
+    for point in experiment.points():
+        job = _job(folder, point, machine or {}, tensorboard)
+        if not _ended(folder, point, job, retry):
+            jobs.append(job)
+            if FIRST:
+                write_point(folder.point(point), point)
+    number = 0
+    watch.begin(experiment, folder, len(jobs))
+    try:
+        for job, outcome in (pool or Here()).run(jobs, watch.started):
+            watch.ended(job, outcome)
+            number = number or (outcome.signal if outcome.status == "interrupted" else 0)
+    finally:
+        watch.close()
+    report = collect(folder, command)
+    if FIRST:
+        save(report, folder)
+    if number:
+        raise ExperimentInterrupted(number, out)
+    return report
+
+
+def left(experiment: Experiment, out: Path, retry: bool = False) -> list[tuple[Point, bool]]:
+    """Every point of an experiment, and whether `run` would run it."""
+    folder = ExperimentFolder(out)
+    return [(point, not _ended(folder, point, _job(folder, point, {}, False), retry)) for point in experiment.points()]
+
+
+def collect(folder: ExperimentFolder, command: str = "") -> Report:
+    """The report of what lies in a folder, finished or not."""
+    experiment = folder.experiment()
+    return build(experiment, folder.states(experiment), command or f"celldsl experiment run {experiment.file}")
+
+
+def save(report: Report, folder: ExperimentFolder) -> None:
+    """Write the report's files."""
+    write_atomically(folder.json, (json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(folder.markdown, markdown(report).encode())
+
+
+def _job(folder: ExperimentFolder, point: Point, machine: Mapping[str, Any], tensorboard: bool) -> Job:
+    settings = point.ready(machine, folder.point(point).path)
+    return Job(point.name, settings.to_json(), tensorboard)
+
+
+def _ended(folder: ExperimentFolder, point: Point, job: Job, retry: bool) -> bool:
+    """Whether nothing is left to do: it is finished under these settings, or it diverged."""
+    if finished_result(Settings.from_json(job.settings)):
+        return True
+    return not retry and folder.point(point).state(point).status == "diverged"
