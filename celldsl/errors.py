@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from celldsl.source import Span
@@ -107,7 +107,26 @@ class Diagnostics:
     def raise_errors(self) -> None:
         """Raise `SpecError` with every error so far, in the order of the file; nothing if there is none."""
         if self.errors:
-            raise SpecError(sorted(self.errors, key=lambda d: (d.span.source.name, d.span.start)))
+            raise SpecError(sorted(once_a_place(self.errors), key=lambda d: (d.span.source.name, d.span.start)))
+
+
+def once_a_place(items: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """What is said about several rounds of a `repeat` is said once, with the rounds it is true of."""
+    groups: dict[object, list[Diagnostic]] = {}
+    for item in items:
+        place = (item.code, item.span.source.name, item.span.start, item.span.end)
+        groups.setdefault(place if item.span.rounds else id(item), []).append(item)
+    return [_with_rounds(group) for group in groups.values()]
+
+
+def _with_rounds(group: list[Diagnostic]) -> Diagnostic:
+    first = group[0]
+    if not first.span.rounds:
+        return first
+    rounds = [", ".join(f"{index} = {value}" for index, value in item.span.rounds) for item in group]
+    rounds = list(dict.fromkeys(rounds))
+    more = f"; the same where {' or '.join(rounds[1:3])}{' …' if len(rounds) > 3 else ''}" if len(rounds) > 1 else ""
+    return replace(first, notes=(*first.notes, f"in the round of `repeat` where {rounds[0]}{more}"))
 
 
 def near(name: str, known: Iterable[str]) -> str | None:

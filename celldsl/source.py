@@ -44,11 +44,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Span:
-    """The half-open range [start, end) of characters of a source."""
+    """The half-open range [start, end) of characters of a source.
+
+    rounds: the indices of the `repeat`s around it and their values, where it stands for one round of them.
+    """
 
     source: Source = field(repr=False)
     start: int
     end: int
+    rounds: tuple[tuple[str, int], ...] = field(default=(), repr=False)
 
     @property
     def line(self) -> int:
@@ -64,7 +68,7 @@ class Span:
 
     def to(self, other: Span) -> Span:
         """The span from the start of this one to the end of `other`."""
-        return Span(self.source, min(self.start, other.start), max(self.end, other.end))
+        return Span(self.source, min(self.start, other.start), max(self.end, other.end), self.rounds or other.rounds)
 
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}"

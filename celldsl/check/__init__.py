@@ -1,6 +1,6 @@
 """Syntax tree → checked cell: one pass a file, in this order.
 
-extend    the parent's equations, changed as the child says; `drop`
+extend    the parent's equations, changed as the child says; `drop`; every `repeat` written out (repeat)
 names     what is declared and defined, each name once
 inline    calls of known functions with the right number of arguments; `def`s written out
 roles     input, state, intermediate, parameter, output: from the times that names carry
@@ -51,7 +51,8 @@ def _check(definition: tree.CellDef, parent: tree.CellDef | None, found: Diagnos
     if definition.parent is not None and parent is None:
         return None  # nearly every name would be unknown: the missing parent is the mistake
     try:
-        return finish(definition, extend(definition, parent, found), found)
+        items = extend(definition, parent, found)
+        return None if items is None else finish(definition, items, found)
     except RecursionError:
         found.error(
             "too-large",

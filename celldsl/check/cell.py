@@ -344,6 +344,17 @@ class Cell:
         return tuple(info for info in self.signals if info.role == "intermediate")
 
     @cached_property
+    def read_settings(self) -> frozenset[str]:
+        """The settings that a computation reads: equations, widths and first values."""
+        values = [equation.value for equation in self.equations]
+        values += [info.initial for info in self.signals if isinstance(info.initial, Expr)]
+        values += [
+            each for info in self.parameters if info.init for each in info.init.arguments if isinstance(each, Expr)
+        ]
+        read = {node.name for value in values for node in value.walk() if isinstance(node, Setting)}
+        return frozenset(read | {info.name for info in self.settings if info.is_width})
+
+    @cached_property
     def derived(self) -> tuple[Equation, ...]:
         """The equations of derived parameters, in order of computation."""
         return tuple(self.equation[name] for name in self.order if self.equation[name].timeless)

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from celldsl.check import trees
 from celldsl.check.cell import Cell
-from celldsl.check.dims import NotAWidth, polynomial
+from celldsl.check.polynomial import NotAWidth, polynomial
 from celldsl.check.width import Width
 from celldsl.errors import Diagnostics, near
 from celldsl.source import Span

@@ -8,9 +8,10 @@ Docstring, citations and claims speak about the parent alone and are not inherit
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from celldsl.check import trees
+from celldsl.check.repeat import Written, repeat
 from celldsl.errors import Diagnostics, Label, near
 from celldsl.functions import ALIASES
 from celldsl.source import Span
@@ -49,17 +50,16 @@ _ZERO_AT_ZERO = frozenset(
 """Functions that are zero where their argument is: dropping the argument drops the call."""
 
 
-@dataclass(frozen=True)
-class Written:
-    """One item of a cell written out; `own` is false where the parent wrote it."""
-
-    item: tree.Item
-    own: bool
-
-
-def extend(definition: tree.CellDef, parent: tree.CellDef | None, found: Diagnostics) -> list[Written]:
-    """The items of `definition` with those of `parent` (itself written out already) before them."""
-    own = [item for whole in definition.items for item in _single(whole)]
+def extend(definition: tree.CellDef, parent: tree.CellDef | None, found: Diagnostics) -> list[Written] | None:
+    """The items of `definition` with those of `parent` (itself written out already) before them; None after an error
+    in a `repeat`, without whose equations nearly every name would be unknown."""
+    old = [item for item in parent.items if not isinstance(item, _OWN_ONLY)] if parent else []
+    before = len(found.errors)
+    inherited, pieces = repeat(old, definition.items, found)
+    if len(found.errors) > before:
+        return None
+    origins = {id(piece.item): piece for piece in (*inherited, *pieces)}
+    own = [piece.item for piece in pieces]
     drops = {name.text: name.span for item in own if isinstance(item, tree.Drop) for name in item.names}
     rest = [item for item in own if not isinstance(item, tree.Drop)]
     if parent is None:
@@ -72,17 +72,17 @@ def extend(definition: tree.CellDef, parent: tree.CellDef | None, found: Diagnos
                     notes=(f"`drop` changes what a cell inherits, but `{definition.name}` extends no other cell",),
                     help=f"name the parent: `cell {definition.name} extends PARENT {{ … }}`",
                 )
-        return [Written(item, True) for item in rest]
+        return [origins[id(item)] for item in rest]
 
-    inherited = [item for whole in parent.items for item in _single(whole) if not isinstance(item, _OWN_ONLY)]
-    _report_unknown_drops(drops, inherited, definition.parent or parent.name, found)
+    items = [piece.item for piece in inherited]
+    _report_unknown_drops(drops, items, definition.parent or parent.name, found)
     _report_drops_still_used(drops, rest, found)
     trial = Diagnostics()
-    result = _merge(inherited, rest, drops, trial)
+    result = _merge(items, rest, drops, trial)
     if trial.errors:  # a half-dropped cell would be full of mistakes that nobody made
         found.items += trial.items
-        result = _merge(inherited, rest, {}, found)
-    return result
+        result = _merge(items, rest, {}, found)
+    return [origins.get(id(each.item), each) for each in result]
 
 
 def _merge(
@@ -106,13 +106,6 @@ def _merge(
             result += [Written(new, True) for new in equations]
             placed |= {id(new) for new in equations}
     return result + [Written(item, True) for item in own if id(item) not in placed]
-
-
-def _single(item: tree.Item) -> tuple[tree.Item, ...]:
-    """`input x: m, s: k` as one item a signal, so that each can be replaced alone."""
-    if isinstance(item, (tree.Input, tree.State)) and len(item.signals) > 1:
-        return tuple(replace(item, signals=(signal,)) for signal in item.signals)
-    return (item,)
 
 
 def _keys(item: tree.Item) -> tuple[tuple[str, str], ...]:

@@ -21,18 +21,18 @@ from celldsl.check.cell import (
     SignalInfo,
 )
 from celldsl.check.dims import Dims
-from celldsl.check.extend import Written
 from celldsl.check.inits import Inits
 from celldsl.check.inline import Inliner
 from celldsl.check.names import collect
 from celldsl.check.naming import name_widths, report_open, report_unknown_widths
 from celldsl.check.order import find_order
+from celldsl.check.repeat import Written, rolled_up
 from celldsl.check.roles import find_roles
 from celldsl.check.shapes import infer
 from celldsl.check.typed import Typing
 from celldsl.check.usage import report_dead, report_shares, report_unused
 from celldsl.check.width import Shape
-from celldsl.errors import Diagnostics
+from celldsl.errors import Diagnostics, once_a_place
 from celldsl.functions import FUNCTIONS
 from celldsl.source import Span
 from celldsl.syntax import tree
@@ -94,7 +94,7 @@ class _Finish:
             parent=self.definition.parent,
             definition=self._written_out(parameters),
             source=self.definition.span.source,
-            warnings=tuple(found.warnings),
+            warnings=tuple(once_a_place(found.warnings)),
         )
 
     def _report_empty(self) -> None:
@@ -197,7 +197,7 @@ class _Finish:
     def _settings(self, values: dict[str, tree.Expr]) -> tuple[SettingInfo, ...]:
         """The settings that are read; an inherited one that nothing reads any more is gone."""
         read = {name.text for value in values.values() for name in trees.names(value)}
-        read |= self.dims.setting_widths
+        read |= self.dims.setting_widths | self.names.bounds
         read |= {name.text for item in self.names.inits for name in trees.names(item.value)}
         infos = []
         for name, item in self.names.settings.items():
@@ -236,8 +236,8 @@ class _Finish:
     def _written_out(self, parameters: dict[str, Shape]) -> tree.CellDef:
         if self.definition.parent is None:
             return self.definition
-        kept = [each.item for each in self.items if each.own or self._is_needed(each.item, parameters)]
-        return replace(self.definition, parent=None, items=tuple(kept))
+        kept = [each for each in self.items if each.own or self._is_needed(each.item, parameters)]
+        return replace(self.definition, parent=None, items=rolled_up(kept))
 
     def _is_needed(self, item: tree.Item, parameters: dict[str, Shape]) -> bool:
         """Whether an inherited item still says something."""

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from celldsl.check import cell
-from celldsl.check.dims import Dims, NotAWidth, polynomial
+from celldsl.check.dims import Dims
 from celldsl.check.names import Names
+from celldsl.check.polynomial import NotAWidth, polynomial
 from celldsl.check.width import SCALAR, Shape, Width
 from celldsl.errors import Diagnostics, near
 from celldsl.syntax import tree

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from celldsl.check import trees
-from celldsl.check.extend import Written
+from celldsl.check.repeat import Written, bounds_of
 from celldsl.errors import Diagnostics, Label
 from celldsl.functions import ALIASES, FUNCTIONS
 from celldsl.source import Span
@@ -35,6 +35,8 @@ class Names:
     shares: dict[str, tree.Share] = field(default_factory=dict)
     inits: list[tree.Init] = field(default_factory=list)
     claims: list[tree.Claim] = field(default_factory=list)
+    bounds: set[str] = field(default_factory=set)
+    """The constants that say how often something is repeated."""
     doc: str = ""
     cites: list[str] = field(default_factory=list)
     inherited: set[int] = field(default_factory=set)
@@ -162,6 +164,8 @@ def collect(items: Iterable[Written], found: Diagnostics) -> Names:
                     names.shares[name.text] = item
             case tree.Init():
                 names.inits.append(item)
+            case tree.Repeat():
+                names.bounds |= bounds_of(item)
             case tree.Docstring(text=text):
                 names.doc = f"{names.doc}\n\n{text}" if names.doc else text
             case tree.Cite(text=text):

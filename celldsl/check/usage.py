@@ -35,6 +35,8 @@ def report_unused(
         )
         for name in trees.names(expr)
     }
+    claimed = (item.value for item in names.claims if isinstance(item, tree.ClaimCount))
+    elsewhere |= names.bounds | {name.text for value in claimed for name in trees.names(value)}
 
     def report(what: str, name: str, place: Span, candidates: Iterable[str]) -> None:
         close = near(name, candidates)

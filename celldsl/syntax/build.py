@@ -179,6 +179,13 @@ class Build(Transformer):
                 )
         return "".join(token.text for token in children)
 
+    def rounds(self, children: list[Any]) -> list[Any]:
+        return children
+
+    def repeat(self, children: list[Any]) -> tree.Repeat:
+        (_, index, _, first, _, second, _, _, _, last, _), items, close = children
+        return tree.Repeat(self._timeless(index), first, second, last, items, span=self._span(children[0][0], close))
+
     def drop(self, children: list[Any]) -> tree.Drop:
         return tree.Drop(tuple(self._timeless(token) for token in children[1::2]), span=self._span(*children))
 

@@ -97,6 +97,7 @@ _WORDS = {
     "WHEN": "`when`",
     "RELATION": "`<` or `<=`",
     "SEMICOLON": "`;`",
+    "DOTS": "`..`",
     "CROSS": "`×`",
     "STRUCTURE": "a structure such as `diagonal`",
 }
@@ -331,6 +332,14 @@ def unknown_sign(failure: Failure) -> Diagnostic | None:
             found,
             label="patterns stand behind `init` only",
             help="write out the one name that is meant; an elementwise product needs blanks, `a_t * b_t`",
+        )
+    if found.type == "DOTS":
+        return failure.error(
+            "unexpected",
+            "dots in the middle of a statement",
+            found,
+            label="they stand for something that is not said",
+            help="write it out; equations that differ by an index are repeated: `repeat l = 1..L { … }`",
         )
     if found.type == "DOT":
         return failure.error(

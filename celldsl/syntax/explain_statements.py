@@ -18,6 +18,7 @@ EXAMPLES = {
     "SHARE": "share U_i = U_f",
     "INIT": "init b_f = 1",
     "DROP": "drop W_i, W_f",
+    "REPEAT": "repeat l = 1..L { … }",
     "CITE": 'cite "Author 2017, eqs. (1)-(5)"',
     "CLAIM": "claim params = n^2 + m n + n",
 }
@@ -26,7 +27,7 @@ CLAIMS = (
     "`claim 0 < i_t < 1`",
     "`claim equals LSTM when z_t = o_{t-1}`",
 )
-PLANNED = {"repeat", "for", "if", "while", "import", "return", "let", "where", "end", "begin"}
+PLANNED = {"for", "if", "while", "import", "return", "let", "where", "end", "begin"}
 
 
 def explain_statement(failure: Failure) -> Diagnostic:

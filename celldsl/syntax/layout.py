@@ -30,7 +30,7 @@ LEFT_OPEN = LEADS_ON - {"TRANSPOSE"} | {"COMMA", "COLON"}
 class Statement:
     """The tokens of one statement as the grammar's rules see them, END included.
 
-    kind: `head` (up to the cell's opening brace), `item`, or `close`.
+    kind: `head` (up to the cell's opening brace), `rounds` (a `repeat` up to its opening brace), `item`, or `close`.
     spoilt: an error inside it has been reported already.
     """
 
@@ -53,6 +53,7 @@ class _Layout:
         self.faults = sorted(item.span.start for item in problems.items)  # where errors are known already
         self.at = 0
         self.cell: Token | None = None  # the opening brace of the cell whose body is read
+        self.blocks: list[Token] = []  # the opening braces of the `repeat`s around the cursor
         self.display = False
         self.vocabulary = collect_words(tokens)
 
@@ -73,7 +74,9 @@ class _Layout:
                 self._skip_outside()
             elif token.type == "RBRACE":
                 self.at += 1
-                yield self._close(token)
+                yield self._close_block(token) if self.blocks else self._close(token)
+            elif self._is_repeat():
+                yield from self._rounds()
             else:
                 yield from self._item()
         if self.cell:
@@ -138,8 +141,38 @@ class _Layout:
         yield Statement("head", [*tokens, opener])
 
     def _close(self, token: Token) -> Statement:
+        blocks = [each for _ in self.blocks for each in self._close_block(token).tokens]
         self.cell = None
-        return Statement("close", [Token("CLOSE", "}", token.start, token.end)])
+        return Statement("close", [*blocks, Token("CLOSE", "}", token.start, token.end)])
+
+    # --- repetition ------------------------------------------------------------------------
+
+    def _is_repeat(self) -> bool:
+        return _is_word(self._peek(), "repeat") and self._peek(1).type == "NAME"
+
+    def _rounds(self) -> Iterator[Statement]:
+        """`repeat l = 1..L {`; what stands between the braces are statements as those of a cell."""
+        tokens = [replace(self._peek(), type="REPEAT")]
+        self.at += 1
+        while self._peek().type not in LINE_ENDS | {"END_OF_TEXT", "LBRACE", "RBRACE"}:
+            tokens.append(self._peek())
+            self.at += 1
+        ahead = 0
+        while self._peek(ahead).type == "NEWLINE":
+            ahead += 1
+        opener = self._peek(ahead)
+        if opener.type != "LBRACE":
+            self.errors.repeat_does_not_begin(tokens)
+            return
+        self.at += ahead + 1
+        opener = replace(opener, type="OPEN")
+        self.blocks.append(opener)
+        yield Statement("rounds", [*tokens, opener])
+
+    def _close_block(self, token: Token) -> Statement:
+        self.blocks.pop()
+        closer = Token("CLOSE", "}", token.start, token.end)
+        return Statement("item", [closer, Token("END", "", token.end, token.end)])
 
     def _skip_outside(self) -> None:
         """Past everything that stands in no cell, reported once."""
@@ -178,7 +211,7 @@ class _Layout:
                 yield Statement("item", [*part, replace(end, start=part[-1].end, end=part[-1].end)], spoilt)
 
     def _is_block(self) -> bool:
-        """`repeat l = 1..L {`, `if … {`: a word, no equation, and a brace that ends the line."""
+        """`if … {`, `for … {`: a word, no equation, and a brace that ends the line."""
         first, second = self._peek(), self._peek(1)
         if first.type != "NAME" or first.time is not None or second.type == "EQ":
             return False

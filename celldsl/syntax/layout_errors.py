@@ -77,10 +77,20 @@ class LayoutErrors:
     def block(self, first: Token) -> None:
         self._error(
             "unknown-block",
-            f"`{self._written(first)}` opens a block, and cells hold none",
+            f"`{self._written(first)}` opens a block of an unknown kind",
             first,
             label="a keyword or an equation was expected",
-            help="write the equations out one by one; repetition inside a step is not part of the language yet",
+            help="write the equations out one by one, or repeat them: `repeat l = 1..L { … }`",
+        )
+
+    def repeat_does_not_begin(self, head: list[Token]) -> None:
+        last = head[-1]
+        self._error(
+            "missing-brace",
+            "the body of this `repeat` does not begin",
+            Token("", "", last.end, last.end),
+            label="`{` was expected here",
+            help=f"write `{self._written(head[0], last)} {{` and a `}}` behind the last equation that is repeated",
         )
 
     # --- brackets --------------------------------------------------------------------------

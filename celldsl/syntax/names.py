@@ -9,6 +9,7 @@ from __future__ import annotations
 from celldsl.errors import Diagnostics
 from celldsl.syntax.cursor import Cursor, PartialName, begins_index, command
 from celldsl.syntax.grammar import FAR, Token
+from celldsl.syntax.indices import counted_length, read_counted
 from celldsl.syntax.letters import greek_parts, latin_parts
 from celldsl.syntax.spelling import ACCENT_COMMANDS, GREEK_COMMANDS, STYLES, TRANSPOSES
 from celldsl.syntax.times import (
@@ -234,6 +235,8 @@ def _group(cursor: Cursor, name: PartialName, opener: Token, nesting: int) -> No
             cursor.take()
             read_time(cursor, name, token)
             cursor.take()
+        elif counted_length(cursor):
+            read_counted(cursor, name)
         elif begins_index(token):
             _index(cursor, name, nesting)
         elif _is_star(cursor):
@@ -372,7 +375,9 @@ def _index_above(cursor: Cursor, name: PartialName, nesting: int, closers: list[
         return False
     trial = Cursor(cursor.tokens, cursor.source, Diagnostics(), cursor.at + 1 + len(closers))
     index = PartialName(inside)
-    if closers:
+    if sure and counted_length(trial):
+        read_counted(trial, index)
+    elif closers:
         _index(trial, index, nesting)
         while trial.peek().type == "COMMA" and begins_index(trial.peek(1)):
             trial.take()

@@ -129,7 +129,7 @@ def _feed(statements: list[Statement], source: Source, problems: Diagnostics) ->
                     failure = Failure(statement.tokens, at, frozenset(parser.accepts()), source)
                     problems.items.append(explain_statement(failure))
                     _go_to(parser, saved)
-                if statement.kind == "head":
+                if statement.kind in ("head", "rounds"):
                     _open_anyway(parser, statement)
                 break
     result: Tree[Any] = parser.feed_token(Token("$END", "", 0, 0))  # type: ignore[arg-type]
@@ -146,8 +146,10 @@ def _go_to(parser: Any, position: tuple[list[Any], list[Any]]) -> None:
 
 
 def _open_anyway(parser: Any, statement: Statement) -> None:
-    """Begin a cell whose head is wrong, so that its body is read all the same."""
+    """Begin a cell or a `repeat` whose head is wrong, so that its body is read all the same."""
     opener = statement.tokens[-1]
-    parser.feed_token(Token("CELL", "cell", opener.start, opener.end))
-    parser.feed_token(Token("NAME", "X", opener.start, opener.end))
-    parser.feed_token(opener)
+    head = "CELL NAME" if statement.kind == "head" else "REPEAT NAME EQ NUMBER DOTS NUMBER"
+    for type in head.split():
+        text = "1" if type == "NUMBER" else "X"
+        parser.feed_token(Token(type, text, opener.start, opener.end))  # type: ignore[arg-type]
+    parser.feed_token(opener)  # type: ignore[arg-type]

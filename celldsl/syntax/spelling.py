@@ -96,6 +96,9 @@ NOISE = _words(
 
 SIGNS: dict[str, tuple[str, str]] = {
     "cdot": ("CDOT", "·"),
+    "dots": ("DOTS", ".."),
+    "ldots": ("DOTS", ".."),
+    "cdots": ("DOTS", ".."),
     "odot": ("TIMES", "*"),
     "circ": ("TIMES", "*"),
     "times": ("TIMES", "×"),
@@ -164,7 +167,6 @@ LOOK_ALIKES: dict[str, tuple[str, str, str]] = {
     "√": ("", "", "write `sqrt(…)`"),
     "∑": ("", "", "write `sum(…)` for the sum of a vector's entries; sums over sets are not part of the language yet"),
     "∈": ("", "", "bounds are written `claim 0 < i_t < 1`"),
-    "…": ("", "", "write out what the dots stand for"),
     "\u201c": ("", "", 'write `"` around texts'),
     "\u201d": ("", "", 'write `"` around texts'),
     "\u2018": ("PRIME", "'", ""),
@@ -197,9 +199,6 @@ UNSUPPORTED_COMMANDS: dict[str, str] = {
     "gets": "an equation is written with `=`",
     "to": "indices are joined by writing them side by side: `W_{xi}`",
     "in": "bounds are written `claim 0 < i_t < 1`",
-    "dots": "write out what the dots stand for",
-    "ldots": "write out what the dots stand for",
-    "cdots": "write out what the dots stand for",
     "infty": "numbers are finite here; for a state that starts at minus infinity take a large number: `-1e30`",
     "equiv": "an equation is written with `=`",
     "approx": "an equation is written with `=`",

@@ -227,6 +227,17 @@ class ClaimEquals(Node):
     when: tuple[Equation, ...] = ()
 
 
+@dataclass(frozen=True)
+class Repeat(Node):
+    """`repeat l = 1..L { … }`, `repeat i = 1, 3 .. r { … }`: the items once for each value of the index."""
+
+    index: Name
+    first: Expr
+    second: Expr | None
+    last: Expr
+    items: tuple[Item, ...]
+
+
 Claim = ClaimCount | ClaimRange | ClaimEquals
 Item = (
     Equation
@@ -244,6 +255,7 @@ Item = (
     | Init
     | Drop
     | Claim
+    | Repeat
 )
 
 

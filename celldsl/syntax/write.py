@@ -40,10 +40,15 @@ def _cell(cell: tree.CellDef, style: Style) -> str:
     head = f"cell {cell.name} extends {cell.parent} {{" if cell.parent else f"cell {cell.name} {{"
     if style == "latex":
         return "\n".join([head, *_latex_items(cell.items), "}"])
+    return "\n".join([head, *_items(cell.items, style), "}"])
+
+
+def _items(items: tuple[tree.Item, ...], style: Style) -> list[str]:
     # Labels stand in a column behind the longest equation.
-    column = max((len(_equation(i, style)) for i in cell.items if isinstance(i, tree.Equation) and i.label), default=0)
-    lines, kind = [head], None
-    for item in cell.items:
+    column = max((len(_equation(i, style)) for i in items if isinstance(i, tree.Equation) and i.label), default=0)
+    lines: list[str] = []
+    kind = None
+    for item in items:
         if kind is not None and _kind(item) is not kind:
             lines.append("")
         kind = _kind(item)
@@ -51,14 +56,14 @@ def _cell(cell: tree.CellDef, style: Style) -> str:
         if isinstance(item, tree.Equation) and item.label:
             text = f"{_equation(item, style):<{column}}    {_label(item.label)}"
         lines += _indented(text)
-    return "\n".join([*lines, "}"])
+    return lines
 
 
 def _kind(item: tree.Item) -> str:
     """Items of one kind stand together, blank lines between the kinds."""
     if isinstance(item, (tree.Docstring, tree.Cite)):
         return "text"
-    if isinstance(item, tree.Equation):
+    if isinstance(item, (tree.Equation, tree.Repeat)):
         return "equation"
     claims = (tree.ClaimCount, tree.ClaimRange, tree.ClaimEquals)
     return "claim" if isinstance(item, claims) else "declaration"
@@ -183,6 +188,19 @@ def _init(item: tree.Init, style: Style) -> str:
     return f"init {item.pattern} = {Expressions(style, signals=False).write(item.value)}"
 
 
+def _repeat(item: tree.Repeat, style: Style) -> str:
+    plain = Expressions(style, signals=False)
+    first = [plain.write(each) for each in (item.first, item.second) if each is not None]
+    dots = r" \ldots " if style == "latex" else ".." if len(first) == 1 and _is_short(item) else " .. "
+    head = f"repeat {write_name(item.index, style)} = {', '.join(first)}{dots}{plain.write(item.last)} {{"
+    body = _latex_items(item.items) if style == "latex" else _items(item.items, style)
+    return "\n".join([head, *body, "}"])
+
+
+def _is_short(item: tree.Repeat) -> bool:
+    return isinstance(item.first, tree.Number) and isinstance(item.last, (tree.Name, tree.Number))
+
+
 def _drop(item: tree.Drop, style: Style) -> str:
     return f"drop {', '.join(write_name(name, style) for name in item.names)}"
 
@@ -221,6 +239,7 @@ _ITEMS: dict[type, Callable[[Any, Style], str]] = {
     tree.Share: _share,
     tree.Init: _init,
     tree.Drop: _drop,
+    tree.Repeat: _repeat,
     tree.ClaimCount: _claim_count,
     tree.ClaimRange: _claim_range,
     tree.ClaimEquals: _claim_equals,

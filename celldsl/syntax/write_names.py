@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from celldsl.syntax import tree
+from celldsl.syntax.indices import is_counted, shown_part
 from celldsl.syntax.spelling import ACCENTS, GREEK
 
 Style = Literal["unicode", "ascii", "latex"]
@@ -23,12 +24,18 @@ def write_name(name: tree.Name, style: Style) -> str:
     time = [] if name.time is None else ["t" if name.time == 0 else f"t-{name.time}"]
     if style == "unicode" and len(parts[0]) > 1 and parts[0] not in GREEK:
         # A long word has no braces to fear: `pre_act_t`, `pre_act_{t-1}`.
-        return "_".join([word, *below]) + "".join(f"_{_braced(at)}" for at in time)
+        return "_".join([word, *map(_held, below)]) + "".join(f"_{_braced(at)}" for at in time)
     indices = ",".join([*below, *time])
     if not indices:
         return word
-    alone = len(indices) == 1 or (style == "unicode" and len(below) == 1 and not time) or indices in GREEK.values()
+    plain = style == "unicode" and len(below) == 1 and not time and not is_counted(below[0])
+    alone = len(indices) == 1 or plain or indices in GREEK.values()
     return f"{word}_{indices}" if alone else f"{word}_{{{indices}}}"
+
+
+def _held(part: str) -> str:
+    """A part that holds a sign has to be held together."""
+    return f"{{{part}}}" if is_counted(part) else part
 
 
 def _braced(time: str) -> str:
@@ -36,7 +43,8 @@ def _braced(time: str) -> str:
 
 
 def _ascii(parts: list[str], time: int | None) -> str:
-    word = "_".join(parts)
+    shown = [shown_part(part) for part in parts]
+    word = "_".join([shown[0], *map(_held, shown[1:])])
     if time is None:
         return word
     if time:
@@ -66,6 +74,8 @@ def _accented(parts: list[str], style: Style, below: bool = False) -> tuple[str,
 
 def _word(part: str, style: Style, below: bool) -> str:
     # Below the line `xi` and `pi` are two indices side by side, as in W_xi, and no Greek letters.
+    if below and (is_counted(part) or shown_part(part) != part):
+        return shown_part(part)
     if part in GREEK and not (below and len(part) == 2):
         return GREEK[part] if style == "unicode" else f"\\{part}"
     if style == "latex" and part[0].isalpha() and len(part) > (2 if below else 1):

@@ -130,6 +130,8 @@ class Constructor:
         attributes += [(self.attributes[name], self.local[name]) for name in self.further]
         attributes += [(self.attributes[dim.name], self.local[dim.name]) for dim in self.derived]
         for info in self.cell.settings:
+            if info.kind == "const" and info.name not in self.cell.read_settings:
+                continue  # it says how often something is repeated, or what is claimed
             value = self.local[info.name] if info.kind == "hyper" else _value(info)
             attributes.append((self.attributes[info.name], value))
         result += [assign(attribute, value) for attribute, value in attributes]
