@@ -29,10 +29,11 @@ EXTRAS: dict[str, dict[str, str]] = {
         "ruff": "ruff",
         "mypy": "mypy",
     },
+    "peers": {"keras": "keras", "flax": "flax"},
 }
 """Extra -> module name -> name on PyPI. `bench` contains `train`, `test` contains `bench`."""
 
-CONTAINS = {"train": (), "bench": ("train",), "test": ("bench", "train")}
+CONTAINS = {"train": (), "bench": ("train",), "test": ("bench", "train"), "peers": ()}
 
 
 class MissingExtra(CelldslError):
