@@ -90,10 +90,15 @@ def _cache() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    purposes = {"train": "celldsl train", "bench": "celldsl bench", "test": "the project's own tests"}
+    purposes = {
+        "train": "celldsl train runs",
+        "bench": "celldsl bench runs",
+        "test": "the project's own tests run",
+        "peers": "cells are compared with Keras and Flax in the tests",
+    }
     for extra in CONTAINS:
         absent = lacking(extra)
-        found = f"lacks {', '.join(absent)}" if absent else f"complete: {purposes[extra]} runs"
+        found = f"lacks {', '.join(absent)}" if absent else f"complete: {purposes[extra]}"
         yield Finding("extras", extra, found, not absent, install(extra) if absent else "")
 
 
