@@ -173,6 +173,45 @@ _ROWS: tuple[Function, ...] = (
 
 FUNCTIONS: dict[str, Function] = {row.name: row for row in _ROWS}
 
+
+@dataclass(frozen=True)
+class Noise:
+    """A function that draws a mask while training, and is its mean in evaluation.
+
+    arguments: what it takes; the last is the probability p. latex as of `Function`.
+    locked: one mask serves all steps of a sequence; else each step draws its own.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    locked: bool = False
+
+    @property
+    def arity(self) -> tuple[int, int]:
+        return len(self.arguments), len(self.arguments)
+
+    @property
+    def latex(self) -> str:
+        return rf"\operatorname{{{self.name}}}"
+
+    @property
+    def spelling(self) -> str:
+        return self.name
+
+
+NOISES: dict[str, Noise] = {
+    row.name: row
+    for row in (
+        # v ⊙ mask, 1 / (1 - p) where v is kept and 0 elsewhere; v in evaluation.
+        Noise("dropout", ("v", "p")),
+        Noise("locked_dropout", ("v", "p"), locked=True),
+        # old where the mask says so, else new; p old + (1 - p) new in evaluation (Krueger et al. 2017).
+        Noise("zoneout", ("new", "old", "p")),
+    )
+}
+"""Functions that differ between training and evaluation. They are no rows of `FUNCTIONS`, since nothing behind the
+checked cell knows them: `check` writes them out as products with a `Mask`."""
+
 ALIASES: dict[str, str] = {
     "σ": "sigmoid",
     "logistic": "sigmoid",
@@ -194,5 +233,7 @@ ALIASES: dict[str, str] = {
     "rms_norm": "rmsnorm",
     "clip": "clamp",
     "sgn": "sign",
+    "variational_dropout": "locked_dropout",
+    "LockedDropout": "locked_dropout",
 }
 """Other spellings of the same functions; a LaTeX command is looked up without its backslash."""

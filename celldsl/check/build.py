@@ -7,11 +7,12 @@ from collections.abc import Callable
 from celldsl.check.explain import Explainer
 from celldsl.check.inline import BROKEN
 from celldsl.check.names import Names
+from celldsl.check.noise import is_rate, report_rate
 from celldsl.check.roles import Roles
 from celldsl.check.terms import Broadcast, Constraint, Join, MatrixProduct, Term
 from celldsl.check.unify import ShapeVar, Solver
 from celldsl.check.width import Width
-from celldsl.functions import FUNCTIONS
+from celldsl.functions import FUNCTIONS, NOISES
 from celldsl.source import Span
 from celldsl.syntax import tree
 
@@ -190,6 +191,8 @@ class Builder:
         timed = any(argument.timed for argument in arguments)
         if call.function == BROKEN:
             return Term("call", call.span, self.solver.broken(), arguments, timed, call.function)
+        if call.function in NOISES:
+            return self._noise(call, arguments, timed)
         rule = FUNCTIONS[call.function].rule
         if rule == "elementwise" and len(arguments) > 1:
             return self._elementwise("call", f"given to `{call.function}`", call.span, arguments, call.function)
@@ -221,4 +224,16 @@ class Builder:
             result.var.bad = True
         else:
             result.var.rank, result.var.dims = 2, (arguments[0].var.dims[0], arguments[1].var.dims[0])
+        return result
+
+    def _noise(self, call: tree.Call, arguments: tuple[Term, ...], timed: bool) -> Term:
+        """`dropout(v, p)` has the shape of v, of any rank; `zoneout(new, old, p)` that of the two."""
+        *values, rate = arguments
+        if not is_rate(rate):
+            report_rate(rate, call.function, self.explain.found)
+            rate.var.bad = True
+        if len(values) == 1:
+            return Term("call", call.span, values[0].var, arguments, timed, call.function)
+        result = Term("call", call.span, ShapeVar(), arguments, timed, call.function)
+        self.constraints.append(Broadcast(result, tuple(values), f"given to `{call.function}`"))
         return result

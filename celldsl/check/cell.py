@@ -196,6 +196,26 @@ class Call(Expr):
         return replace(self, arguments=children)
 
 
+@dataclass(frozen=True)
+class Mask(Expr):
+    """Noise, drawn from outside the equations: what `dropout` and `zoneout` multiply with.
+
+    kind: a dropout mask is 1 / (1 - p) with probability 1 - p, else 0; a zoneout mask is 1 with probability p, else 0.
+    rate: p, a number or a setting. per: a new one each step, or one for a sequence; "batch": that of a value without
+    a time, drawn once for a whole batch of sequences. name: each mask of a cell has its own.
+    """
+
+    name: str = ""
+    kind: Literal["dropout", "zoneout"] = "dropout"
+    rate: Expr = None  # type: ignore[assignment]
+    per: Literal["step", "sequence", "batch"] = "step"
+
+    @property
+    def mean(self) -> Expr:
+        """What stands for the mask in evaluation."""
+        return Num(Shape(), "1", span=self.span) if self.kind == "dropout" else self.rate
+
+
 # --- declarations --------------------------------------------------------------------------
 
 
@@ -386,12 +406,37 @@ class Cell:
         return total
 
     @cached_property
+    def masks(self) -> tuple[Mask, ...]:
+        """The noise that a run of the cell draws while training, in the author's order."""
+        found = (node for equation in self.equations for node in equation.value.walk() if isinstance(node, Mask))
+        return tuple(dict.fromkeys(found))  # zoneout reads its mask twice
+
+    @cached_property
+    def evaluated(self) -> Cell:
+        """The cell as it computes in evaluation, every mask its mean; counts, claims and proofs are about this one."""
+        if not self.masks:
+            return self
+        equations = tuple(replace(equation, value=_without_noise(equation.value)) for equation in self.equations)
+        return replace(self, equations=equations)
+
+    @cached_property
     def varying(self) -> frozenset[str]:
         """The signals that depend on an input or a state; the others are constant in time (a gate of parameters)."""
         found = {info.name for info in self.signals if info.role == "input"}
         for equation in self.steps:
             for node in equation.value.walk():
-                if isinstance(node, Signal) and (node.delay > 0 or node.name in found):
+                is_noise = isinstance(node, Mask) and node.per != "batch"
+                if is_noise or (isinstance(node, Signal) and (node.delay > 0 or node.name in found)):
                     found.add(equation.target)
                     break
         return frozenset(found)
+
+
+def _without_noise(expr: Expr) -> Expr:
+    """The expression with every mask replaced by its mean; a factor 1 is left out."""
+    if isinstance(expr, Mul) and isinstance(expr.right, Mask) and expr.right.kind == "dropout":
+        return _without_noise(expr.left)
+    if isinstance(expr, Mask):
+        return expr.mean
+    children = tuple(_without_noise(child) for child in expr.children)
+    return expr if children == expr.children else expr.rebuild(children)

@@ -123,7 +123,7 @@ class _Finish:
             equations.append(
                 Equation(
                     target=key,
-                    value=typing.expression(term),
+                    value=typing.equation(key, term),
                     timeless=written.target.time is None,
                     label=written.label,
                     written=written,

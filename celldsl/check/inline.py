@@ -13,7 +13,7 @@ from itertools import islice
 from celldsl.check import trees
 from celldsl.check.names import Names
 from celldsl.errors import Diagnostics, Label, near
-from celldsl.functions import ALIASES, FUNCTIONS
+from celldsl.functions import ALIASES, FUNCTIONS, NOISES
 from celldsl.source import Span
 from celldsl.syntax import tree
 
@@ -64,10 +64,11 @@ class Inliner:
         if expr.function in self.names.defs:
             return self._written_out(expr, arguments)
         name = ALIASES.get(expr.function, expr.function)
-        if name not in FUNCTIONS:
+        row = FUNCTIONS.get(name) or NOISES.get(name)
+        if row is None:
             self._report_unknown(expr)
             return _broken(expr, arguments)
-        low, high = FUNCTIONS[name].arity
+        low, high = row.arity
         if not low <= len(arguments) <= high:
             self._report_arity(expr, low, high)
             return _broken(expr, arguments)
@@ -83,6 +84,8 @@ class Inliner:
             self._report_arity(call, expected, expected, definition)
             return _broken(call, arguments)
         values = {name.text: value for name, value in zip(definition.arguments, arguments, strict=True)}
+        if self._doubles_noise(call, definition, values):
+            return _broken(call, arguments)
 
         def put(node: tree.Expr) -> tree.Expr:
             if isinstance(node, tree.Name) and node.time is None and node.text in values:
@@ -97,6 +100,22 @@ class Inliner:
             self._too_large = True
             return _broken(call, ())
         return result
+
+    def _doubles_noise(self, call: tree.Call, definition: tree.Def, values: dict[str, tree.Expr]) -> bool:
+        """Whether an argument with noise would be written out more than once, each time with another mask."""
+        read = [node.text for node in trees.names(definition.value) if node.time is None]
+        for name, value in values.items():
+            noise = next((n for n in trees.walk(value) if isinstance(n, tree.Call) and n.function in NOISES), None)
+            if noise is not None and read.count(name) > 1:
+                self.found.error(
+                    "noise-twice",
+                    f"`{call.function}` reads its argument `{name}` more than once, and `{noise.function}` would draw "
+                    "a mask each time",
+                    noise.span,
+                    help=f"give `{trees.text(noise)}` an equation of its own, and call `{call.function}` with its name",
+                )
+                return True
+        return False
 
     def _calls_side_by_side(self, row: tree.Juxtaposition) -> tree.Expr:
         """`swish(v)` of a parent's `def`, and misspelt functions, were read as a name beside brackets."""
@@ -122,31 +141,33 @@ class Inliner:
         """A name nobody declared that is almost a function's: a typing slip rather than a matrix."""
         if name in self.names.params or name in self.names.equations or name in self.names.settings or len(name) < 3:
             return False
-        if ALIASES.get(name, name) in FUNCTIONS:
+        if ALIASES.get(name, name) in (*FUNCTIONS, *NOISES):
             return True
         return any(
             abs(len(name) - len(other)) <= 2
             and name.count("_") <= other.count("_")
             and difflib.SequenceMatcher(None, name, other).ratio() >= 0.75
-            for other in (*FUNCTIONS, *ALIASES, *self.names.defs)
+            for other in (*FUNCTIONS, *NOISES, *ALIASES, *self.names.defs)
             if len(other) >= 3
         )
 
     # --- reports -----------------------------------------------------------------------------
 
     def _report_unknown(self, call: tree.Call) -> None:
-        close = near(call.function, (*FUNCTIONS, *ALIASES, *self.names.defs))
+        close = near(call.function, (*FUNCTIONS, *NOISES, *ALIASES, *self.names.defs))
         self.found.error(
             "unknown-function",
             f"there is no function `{call.function}`",
             call.function_span if call.function_span.end else call.span,
-            notes=() if close else (f"the functions are {', '.join(FUNCTIONS)}",),
+            notes=() if close else (f"the functions are {', '.join((*FUNCTIONS, *NOISES))}",),
             help=f"did you mean `{close}`?" if close else f"define it: `def {call.function}(…) = …`",
         )
 
     def _report_arity(self, call: tree.Call, low: int, high: int, definition: tree.Def | None = None) -> None:
         wanted = str(low) if low == high else f"{low} to {high}"
         letters = [name.text for name in definition.arguments] if definition else list("abcdef")
+        if not definition and (name := ALIASES.get(call.function, call.function)) in NOISES:
+            letters = list(NOISES[name].arguments)
         self.found.error(
             "function-arity",
             f"`{call.function}` takes {wanted} argument{'s' if high != 1 else ''}, not {len(call.arguments)}",

@@ -13,7 +13,7 @@ from typing import Literal
 from celldsl.check import trees
 from celldsl.check.repeat import Written, bounds_of
 from celldsl.errors import Diagnostics, Label
-from celldsl.functions import ALIASES, FUNCTIONS
+from celldsl.functions import ALIASES, FUNCTIONS, NOISES
 from celldsl.source import Span
 from celldsl.syntax import tree
 
@@ -148,7 +148,7 @@ def collect(items: Iterable[Written], found: Diagnostics) -> Names:
                 if once(timeless, name, "declared a hyper setting"):
                     names.settings[name.text] = item
             case tree.Def(name=name):
-                if ALIASES.get(name.text, name.text) in FUNCTIONS:
+                if ALIASES.get(name.text, name.text) in (*FUNCTIONS, *NOISES):
                     found.error(
                         "function-redefined",
                         f"`{name.text}` is a function of the language already",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from celldsl.check import cell
 from celldsl.check.dims import Dims
 from celldsl.check.names import Names
+from celldsl.check.noise import NoiseTyping, is_probability, report_rate
 from celldsl.check.terms import Term
 from celldsl.check.unify import Solver
 from celldsl.check.width import Width
 from celldsl.errors import Diagnostics
+from celldsl.functions import NOISES
 from celldsl.syntax import tree
 
 
@@ -17,6 +21,12 @@ class Typing:
 
     def __init__(self, names: Names, dims: Dims, solver: Solver, found: Diagnostics):
         self.names, self.dims, self.solver, self.found = names, dims, solver, found
+        self.noise = NoiseTyping()
+
+    def equation(self, target: str, term: Term) -> cell.Expr:
+        """The right side of an equation."""
+        self.noise.equation = target
+        return self.expression(term)
 
     def expression(self, term: Term) -> cell.Expr:
         shape = self.solver.shape(term.var)
@@ -56,6 +66,8 @@ class Typing:
                 return cell.Transpose(shape, parts[0], span=span)
             case "concat":
                 return cell.Concat(shape, parts, span=span)
+            case "call" if term.name in NOISES:
+                return self.noise.expression(term, shape, parts)
             case "call":
                 return cell.Call(shape, term.name, parts, span=span)
         raise AssertionError(term.kind)
@@ -81,6 +93,11 @@ class Typing:
                 help=f"write `{base.text} {base.text}` for the matrix product, "
                 f"`{base.text} ⊙ {base.text}` for the squares of the entries",
             )
+        if term.kind == "call" and term.name in NOISES:
+            rate = term.parts[-1]
+            value, text = self.dims.settings[rate.name] if rate.kind == "setting" else (Fraction(rate.name), "")
+            if not is_probability(value):
+                report_rate(rate, term.name, self.found, text)
         if term.kind == "call" and term.name == "clamp":
             for bound in term.parts[1:]:
                 if not _is_fixed(bound):

@@ -130,11 +130,40 @@ def parts(state: State) -> tuple[Tensor, ...]:
     return (state,) if isinstance(state, Tensor) else tuple(state)
 
 
-def run_layer(cell: Cell, layer: Any, inputs: Sequence[Tensor], state: State, sizes: Mapping[str, int]) -> oracle.Run:
+Masks = Mapping[str, Mapping[str, Tensor]]
+"""Noise of each layer and direction, `l0_reverse`, as its step draws it."""
+
+
+def draw(layer: Any, steps: int, batch: int) -> Masks:
+    """The masks that the next run of a layer over dense sequences would draw, from the state of the generator."""
+    found = {}
+    for key, step in layer.layers.items():
+        like = next(step.parameters())
+        found[key] = _method(step, "noise")(like, [batch] * steps)
+    return found
+
+
+def _method(step: nn.Module, name: str) -> Any:
+    """A method of an emitted step; it has given way to a parameter of the same name."""
+    while isinstance(getattr(step, name), Tensor | int | float):
+        name += "_"
+    return getattr(step, name)
+
+
+def run_layer(
+    cell: Cell,
+    layer: Any,
+    inputs: Sequence[Tensor],
+    state: State,
+    sizes: Mapping[str, int],
+    masks: Masks | None = None,
+) -> oracle.Run:
     """What an emitted layer should give, by the oracle: layers and directions one after the other.
 
-    inputs: (T, B, width) each; state: as the layer takes it. Signals are named as the layer names them (`c_l0`).
+    inputs: (T, B, width) each; state: as the layer takes it; masks: noise, as `draw` has it (None: in evaluation).
+    Signals are named as the layer names them (`c_l0`).
     """
+    shared = {mask.name for mask in cell.masks if mask.per == "batch"}
     signals: dict[str, Tensor] = {}
     states: list[tuple[Tensor, ...]] = []
     first, *others = inputs
@@ -147,7 +176,15 @@ def run_layer(cell: Cell, layer: Any, inputs: Sequence[Tensor], state: State, si
             own = dict(sizes) if width is None else dict(sizes) | {width: first.shape[-1]}
             given = [part[len(states)] for part in parts(state)] or None
             named = {info.name: _turned(x, direction) for info, x in zip(cell.inputs, (first, *others), strict=True)}
-            found = oracle.run(cell, parameters_of(layer.layers[key], cell), named, own, given)
+            noise = None
+            if masks is not None:
+                shape = (first.shape[0], first.shape[1], -1)
+                noise = {
+                    name: mask if name in shared else _turned(mask.reshape(shape), direction)
+                    for name, mask in masks[key].items()
+                }
+            parameters = parameters_of(layer.layers[key], cell)
+            found = oracle.run(cell, parameters, named, own, given, masks=noise)
             outputs.append(_turned(found.output, direction))
             states.append(found.state)
             signals |= {f"{name}_{key}": _turned(sequence, direction) for name, sequence in found.signals.items()}

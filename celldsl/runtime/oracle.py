@@ -37,6 +37,7 @@ def run(
     sizes: Mapping[str, int],
     state: Sequence[Tensor] | None = None,
     settings: Mapping[str, float] | None = None,
+    masks: Mapping[str, Tensor] | None = None,
 ) -> Run:
     """Run a cell over a sequence.
 
@@ -47,10 +48,15 @@ def run(
         `cell.states`, then those two steps back of the signals that are read so far back, and so on.
         Without it, the cell's own initial values.
     settings: values of `hyper` settings; those left out keep the spec's.
+    masks: noise, as a run while training has it: by the names of `cell.masks`, (T, B, width) each, one per step or
+        sequence alike; that of a parameter has the parameter's shape. Without it, evaluation: every mask its mean.
     """
     first = next(iter(inputs.values()))
     steps, batch = first.shape[0], first.shape[1]
+    cell = cell if masks is not None else cell.evaluated
     scope = _Scope(cell, sizes, settings or {}, first.dtype, first.device)
+    timed = {mask.name: masks[mask.name] for mask in cell.masks if mask.per != "batch"} if masks else {}
+    scope.masks = {name: mask for name, mask in (masks or {}).items() if name not in timed}
     for name, value in parameters.items():
         scope.parameters[name] = value
     for equation in cell.derived:
@@ -61,6 +67,7 @@ def run(
     for t in range(steps):
         scope.now = {name: sequence[t] for name, sequence in inputs.items()}
         scope.past = history
+        scope.masks.update({name: mask[t] for name, mask in timed.items()})
         for equation in cell.steps:
             info = cell.signal[equation.target]
             scope.now[info.name] = scope.evaluate(equation.value).expand(batch, *scope.entries(info))
@@ -122,6 +129,7 @@ class _Scope:
                 self.sizes[dim.name] = int(dim.value.at(self.sizes))
         self.dtype, self.device = dtype, device
         self.parameters: dict[str, Tensor] = {}
+        self.masks: dict[str, Tensor] = {}
         self.now: dict[str, Tensor] = {}
         self.past: Mapping[str, Sequence[Tensor]] = {}
 
@@ -142,6 +150,8 @@ class _Scope:
             return self.number(self.settings[node.name])
         if isinstance(node, checked.Parameter):
             return self.parameters[node.name]
+        if isinstance(node, checked.Mask):
+            return self.masks[node.name]
         if isinstance(node, checked.Signal):
             return self.now[node.name] if node.delay == 0 else self.past[node.name][node.delay - 1]
         if isinstance(node, checked.Identity):

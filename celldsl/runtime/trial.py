@@ -76,7 +76,7 @@ class Trial:
             bidirectional=case.bidirectional,
             two_biases=case.two_biases,
             dtype=dtype,
-        )
+        ).eval()
         with torch.no_grad():  # zeros would hide mistakes
             for parameter in layer.parameters():
                 parameter.add_(0.2 * random(*parameter.shape))
@@ -119,9 +119,14 @@ class Trial:
         leaves = self.leaves if parameters is None else self.given | dict(parameters)
         return compare.trace(_results(*module(*self.inputs, self.state)), leaves)
 
-    def by_oracle(self) -> compare.Trace:
-        """The same by the slow interpreter."""
-        found = compare.run_layer(self.cell.checked, self.layer, self.inputs, self.state, self.sizes)
+    def masks(self) -> compare.Masks:
+        """The noise of the next run, from the state of torch's generator. Sets the layer to training."""
+        self.layer.train()
+        return compare.draw(self.layer, self.case.steps, self.case.batch)
+
+    def by_oracle(self, masks: compare.Masks | None = None) -> compare.Trace:
+        """The same by the slow interpreter, with this noise (None: in evaluation)."""
+        found = compare.run_layer(self.cell.checked, self.layer, self.inputs, self.state, self.sizes, masks)
         return compare.trace(_results(found.output, found.state), self.leaves)
 
     def __str__(self) -> str:

@@ -34,7 +34,7 @@ TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}
 class Row:
     """One thing that was checked.
 
-    check: what against what (`claim`, `size`, `oracle`, `script`, `torch.nn`).
+    check: what against what (`claim`, `size`, `oracle`, `noise`, `script`, `torch.nn`).
     subject: the formula, or the case.
     expected, found: both sides, as text; detail: where they differ, and who is responsible.
     """
@@ -68,6 +68,7 @@ def verify(cell: CompiledCell) -> Report:
     for dtype in TOLERANCE:
         for case in CASES:
             rows += guarded("oracle", against_oracle(cell, case, dtype))
+    rows += guarded("noise", noise_rows(cell))
     rows += guarded("script", script_rows(cell))
     rows += guarded("torch.nn", torch_rows(cell))
     return Report(cell.name, tuple(rows))
@@ -143,6 +144,22 @@ def against_oracle(cell: CompiledCell, case: Case, dtype: torch.dtype) -> Iterat
         expected = trial.to(torch.float64).by_oracle()
         limit = max(limit, 4 * compare.difference(trial.by_oracle(), expected)[0])
     yield _compared("oracle", trial, trial.by_module(), expected, limit)
+
+
+def noise_rows(cell: CompiledCell) -> Iterator[Row]:
+    """While training: the module, and its scripted form, beside the interpreter with the masks that a seed draws."""
+    if not cell.checked.masks:
+        return
+    for case in CASES:
+        if case.two_biases:
+            continue
+        trial = Trial.of(cell, case, torch.float64)
+        torch.manual_seed(case.steps)
+        expected = trial.by_oracle(trial.masks())
+        scripted = [torch.jit.script(trial.layer)] if case.layers > 1 or case is CASES[0] else []
+        for module in (trial.layer, *scripted):
+            torch.manual_seed(case.steps)
+            yield _compared("noise", trial, trial.by(module), expected, TOLERANCE[torch.float64])
 
 
 def script_rows(cell: CompiledCell) -> Iterator[Row]:

@@ -18,7 +18,7 @@ from celldsl.symbolic.form import Form
 
 def plan(form: Form, target: str = "torch") -> Schedule:
     """The schedule of a cell."""
-    cell = form.cell
+    cell = form.training
     shared = Shared(cell)
     times = shared.times
     shared.once += [Derive(equation) for equation in cell.derived]

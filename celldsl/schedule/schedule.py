@@ -13,8 +13,13 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
 
-from celldsl.check.cell import Cell, Equation, Expr, Parameter, Signal, SignalInfo
+from celldsl.check.cell import Cell, Equation, Expr, Mask, Parameter, Signal, SignalInfo
 from celldsl.check.width import Width
+
+
+def kind_of(mask: Mask) -> Kind:
+    """A mask depends on nothing, and is drawn before the loop for all steps; one of a parameter is like a parameter."""
+    return Kind.STATIC if mask.per == "batch" else Kind.FREE
 
 
 class Kind(IntEnum):
@@ -104,7 +109,7 @@ Statement = Compute | Derive | Stack | Multiply | Delay
 class Schedule:
     """How a cell is computed over a sequence.
 
-    sliced: whole sequences of which each step reads its own part: signals (delayed ones too) and temporaries.
+    sliced: whole sequences of which each step reads its own part: signals (delayed ones too), temporaries, masks.
     kept: the values of each step that are wanted as whole sequences after the loop.
     looped: the states that the loop carries; the others are delayed before or after it.
     kinds: what every name depends on: derived parameters, signals (at delay 0), temporaries.
@@ -117,7 +122,7 @@ class Schedule:
     before: tuple[Statement, ...]
     step: tuple[Statement, ...]
     after: tuple[Statement, ...]
-    sliced: tuple[Signal | Reference, ...]
+    sliced: tuple[Signal | Reference | Mask, ...]
     kept: tuple[Signal, ...]
     looped: tuple[SignalInfo, ...]
     kinds: Mapping[str, Kind]
@@ -126,6 +131,8 @@ class Schedule:
     def kind(self, expr: Expr) -> Kind:
         if isinstance(expr, Signal) and expr.delay > 0:
             return max(Kind.FREE, self.kinds[expr.name])
+        if isinstance(expr, Mask):
+            return kind_of(expr)
         if isinstance(expr, Parameter):
             return self.kinds.get(expr.name, Kind.STATIC)
         if isinstance(expr, Signal | Reference):

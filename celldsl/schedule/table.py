@@ -33,7 +33,10 @@ def show(expr: Expr) -> str:
 
 def table(schedule: Schedule) -> str:
     """One row a statement: the part it belongs to, what it computes, and the shape."""
-    rows: list[tuple[str, str, str]] = []
+    rows: list[tuple[str, str, str]] = [
+        ("noise", f"{mask.name} = {mask.kind}({show(mask.rate)})", f"{mask.shape}, one a {mask.per}")
+        for mask in schedule.cell.masks
+    ]
     for statement in schedule.once:
         if isinstance(statement, Stack):
             rows.append(("stack", *_row(statement)))

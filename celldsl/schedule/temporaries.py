@@ -6,7 +6,7 @@ A part that needs an expression of parameters alone gets it from `once`; the loo
 
 from __future__ import annotations
 
-from celldsl.check.cell import Call, Cell, Expr, Neg, Parameter, Signal, Transpose
+from celldsl.check.cell import Call, Cell, Expr, Mask, Neg, Parameter, Signal, Transpose
 from celldsl.check.width import Shape, Width
 from celldsl.schedule.names import Names, join, stem
 from celldsl.schedule.rewrite import split_columns
@@ -33,7 +33,7 @@ class Shared:
         self.requests: dict[Expr, Reference] = {}
         self.request_of: dict[str, str] = {}
         self.hoisted: list[tuple[Reference, list[Row]]] = []
-        self.sliced: dict[Signal | Reference, None] = {}
+        self.sliced: dict[Signal | Reference | Mask, None] = {}
 
     def kind(self, expr: Expr) -> Kind:
         return self.times.kind(expr)
@@ -46,7 +46,7 @@ class Shared:
     def static(self, expr: Expr) -> Expr:
         """An expression of parameters alone; anything but a name is computed once."""
         kind = self.kind(expr)
-        if isinstance(expr, Parameter | Signal) or (
+        if isinstance(expr, Parameter | Signal | Mask) or (
             isinstance(expr, Transpose) and isinstance(expr.operand, Parameter)
         ):
             return expr
@@ -66,7 +66,7 @@ class Shared:
 
     def free(self, expr: Expr, of: str) -> Expr:
         """An expression that reads no state, in the loop: its own step's part of a sequence made before."""
-        if isinstance(expr, Signal):
+        if isinstance(expr, Signal | Mask):
             self.sliced[expr] = None
             return expr
         if expr not in self.requests:

@@ -8,8 +8,8 @@ needs can wait until the loop is over.
 
 from __future__ import annotations
 
-from celldsl.check.cell import Cell, Equation, Expr, Parameter, Signal
-from celldsl.schedule.schedule import Kind
+from celldsl.check.cell import Cell, Equation, Expr, Mask, Parameter, Signal
+from celldsl.schedule.schedule import Kind, kind_of
 
 
 class Times:
@@ -51,6 +51,8 @@ class Times:
             if expr.name in self._constant and expr.delay == 0:
                 return self._constant[expr.name]
             return Kind.FREE if expr.name in self._free else Kind.STATE
+        if isinstance(expr, Mask):
+            return kind_of(expr)
         if isinstance(expr, Parameter):
             return self._derived.get(expr.name, Kind.STATIC)
         return max((self.kind(child) for child in expr.children), default=Kind.NUMBER)

@@ -78,7 +78,8 @@ def state_size(cell: Cell) -> sympy.Expr:
 
 
 def flops(cell: Cell) -> sympy.Expr:
-    """FLOPs of one step for one row of the batch."""
+    """FLOPs of one step for one row of the batch, in evaluation."""
+    cell = cell.evaluated
     seen: set[Expr] = set()
     dependence = find_dependence(cell)
     costs = [cost for equation in cell.steps for cost in _costs(cell, dependence, equation.value, seen)]

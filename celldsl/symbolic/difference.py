@@ -31,7 +31,8 @@ class Difference:
 
 
 def find_differences(a: Cell, b: Cell) -> tuple[Difference, ...]:
-    """Where two cells differ, names taken as they are; empty where every equation says the same."""
+    """Where two cells differ, names taken as they are; empty where every equation says the same in evaluation."""
+    a, b = a.evaluated, b.evaluated
     found: list[Difference] = []
     for name in dict.fromkeys([*(p.name for p in a.parameters), *(p.name for p in b.parameters)]):
         one, other = a.parameter.get(name), b.parameter.get(name)

@@ -76,6 +76,7 @@ class Form:
     derived: the equations without a time whose values are vectors or scalars (matrices stay in `cell.derived`,
     being no pointwise maps); lines: the equations of one step; both in order of computation.
     meaning: what each symbol stands for.
+    training: the cell with its noise, of which `cell` is what it computes in evaluation.
     literals: the text of each number as its author wrote it (0.96 is 24/25 in SymPy, and is printed as 0.96).
     """
 
@@ -84,6 +85,7 @@ class Form:
     lines: tuple[Line, ...]
     meaning: Mapping[sympy.Symbol, Meaning]
     literals: Mapping[sympy.Rational, str]
+    training: Cell
 
     @cached_property
     def atoms(self) -> tuple[Atom, ...]:

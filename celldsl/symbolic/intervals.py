@@ -29,7 +29,7 @@ VERTICES = 6
 def intervals(cell: Cell) -> dict[str, Interval]:
     """signal -> an interval that holds its value at every step, settings at their defaults, from the cell's own
     first state."""
-    return _FixedPoint(cell).run()
+    return _FixedPoint(cell.evaluated).run()
 
 
 @dataclass

@@ -23,11 +23,12 @@ LARGEST_EXPONENT = 64
 
 
 def lower(cell: Cell) -> Form:
-    """The symbolic form of a checked cell."""
+    """The symbolic form of a checked cell, as it computes in evaluation."""
+    training, cell = cell, cell.evaluated
     state = _Lowering(cell)
     derived = tuple(state.line(equation) for equation in cell.derived if equation.value.shape.rank < 2)
     lines = tuple(state.line(equation) for equation in cell.steps)
-    return Form(cell, derived, lines, state.meaning, state.literals)
+    return Form(cell, derived, lines, state.meaning, state.literals, training)
 
 
 def number_value(value: Fraction) -> sympy.Rational:

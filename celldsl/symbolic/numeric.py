@@ -155,8 +155,11 @@ def run(
     sizes: Mapping[str, int],
     first: Mapping[str, Value] | None = None,
 ) -> dict[str, list[Value]]:
-    """Every signal's value at every step. inputs: name -> one value per step; first: values before the first step in
-    the place of the cell's own."""
+    """Every signal's value at every step, in evaluation.
+
+    inputs: name -> one value per step; first: values before the first step in the place of the cell's own.
+    """
+    cell = cell.evaluated
     scope = _Scope(cell, sizes, dict(parameters))
     for equation in cell.derived:
         scope.parameters[equation.target] = scope.value(equation.value)

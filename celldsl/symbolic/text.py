@@ -14,6 +14,7 @@ from celldsl.check.cell import (
     Equation,
     Expr,
     Identity,
+    Mask,
     Mul,
     Neg,
     Num,
@@ -54,7 +55,7 @@ def _show(expr: Expr) -> tuple[str, int]:
         case Dim(width=width):
             text = str(width)
             return (text, _ATOM) if " " not in text and "/" not in text else (f"({text})", _ATOM)
-        case Setting(name=name) | Parameter(name=name):
+        case Setting(name=name) | Parameter(name=name) | Mask(name=name):
             return name, _ATOM
         case Signal(name=name, delay=delay):
             return (f"{name}_t" if delay == 0 else f"{name}_{{t-{delay}}}"), _ATOM

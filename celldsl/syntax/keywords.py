@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from celldsl.errors import Diagnostics, Label
-from celldsl.functions import ALIASES, FUNCTIONS
+from celldsl.functions import ALIASES, FUNCTIONS, NOISES
 from celldsl.source import Source
 from celldsl.syntax.grammar import LINE_ENDS, Token
 from celldsl.syntax.labels import read_label
@@ -24,7 +24,7 @@ SCHEMES = frozenset({"uniform", "normal"})
 NESTS = {"LPAR": 1, "LSQUARE": 1, "LBRACE": 1, "RPAR": -1, "RSQUARE": -1, "RBRACE": -1}
 STRUCTURES = frozenset({"blocks", "diagonal", "symmetric", "lowrank", "orthogonal"})
 FUNCTION_NAMES: dict[str, str] = {
-    **{name: name for name in FUNCTIONS},
+    **{name: name for name in (*FUNCTIONS, *NOISES)},
     **{alias: name for alias, name in ALIASES.items() if alias.isascii()},
     "sigma": "sigmoid",
 }
@@ -223,7 +223,9 @@ def _check_bare_functions(tokens: list[Token], vocabulary: Vocabulary, source: S
                 help=f"write `{written}({argument})`, or the brackets around all that it is to take;\n"
                 f"a parameter of this name is declared: `param {token.text}: …`",
             )
-        elif function and token.text in FUNCTIONS and (after is None or after.type not in ("LPAR", "LBRACE")):
+        elif (
+            function and token.text in (*FUNCTIONS, *NOISES) and (after is None or after.type not in ("LPAR", "LBRACE"))
+        ):
             problems.error(
                 "function-without-brackets",
                 f"`{written}` is a function, and it has no argument here",

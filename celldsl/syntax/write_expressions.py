@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from celldsl.functions import FUNCTIONS
+from celldsl.functions import FUNCTIONS, NOISES
 from celldsl.syntax import tree
 from celldsl.syntax.keywords import FUNCTION_NAMES
 from celldsl.syntax.write_names import Style, write_name
@@ -141,7 +141,7 @@ class Expressions:
 
     def _call(self, node: tree.Call) -> str:
         arguments = ", ".join(self.write(argument) for argument in node.arguments)
-        row = FUNCTIONS.get(node.function)
+        row = FUNCTIONS.get(node.function) or NOISES.get(node.function)
         if self.style == "latex":
             if node.function == "sqrt" and len(node.arguments) == 1:
                 return rf"\sqrt{{{arguments}}}"

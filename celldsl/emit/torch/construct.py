@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 
-from celldsl.check.cell import SettingInfo
+from celldsl.check.cell import Setting, SettingInfo
 from celldsl.check.width import Width
 from celldsl.emit.torch import identifiers
 from celldsl.emit.torch.identifiers import Scope, assign
@@ -121,6 +121,11 @@ class Constructor:
             result += self._divisible(dim.value, dim.name)
             result.append(f"{self.local[dim.name]} = {width_text(dim.value, self.local.__getitem__)[0]}")
             result += self._positive(dim.value, self.local[dim.name], dim.name)
+        for name in dict.fromkeys(mask.rate.name for mask in self.cell.masks if isinstance(mask.rate, Setting)):
+            if self.cell.setting[name].kind == "hyper":
+                result.append(f"if not 0 <= {self.local[name]} < 1:")
+                got = f"{{{self.local[name]}=}}"
+                result += _error(f"{self.layer}: {name} must be a probability below 1, got {got}")
         known = [dim.value for dim in self.derived]
         for width in self._widths():
             if width not in known:

@@ -37,7 +37,7 @@ UNREADABLE = frozenset(
 MODULE_GLOBALS = frozenset(
     """
     torch nn F math warnings Tensor PackedSequence Dict Final List Optional Tuple State self
-    expect delayed full joined padded
+    expect delayed full joined padded dropout_mask locked_mask zoneout_mask
     """.split()  # noqa: SIM905
 )
 """The names of an emitted module that its functions read."""

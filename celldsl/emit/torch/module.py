@@ -13,13 +13,13 @@ from pathlib import PurePath
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from celldsl.check.cell import Cell, SignalInfo
-from celldsl.check.width import Shape
-from celldsl.emit.torch import identifiers
+from celldsl.check.cell import Cell, Expr, Num, Setting, SignalInfo
+from celldsl.check.width import Shape, Width
+from celldsl.emit.torch import identifiers, noise
 from celldsl.emit.torch.construct import Constructor
 from celldsl.emit.torch.initial import first_values, resets
 from celldsl.emit.torch.lines import LIMIT, lines
-from celldsl.emit.torch.printer import width_text
+from celldsl.emit.torch.printer import named, width_text
 from celldsl.emit.torch.sequence import Body, Writer, carried
 from celldsl.schedule.schedule import Schedule
 from celldsl.syntax.write import write
@@ -73,6 +73,7 @@ class View:
         self.reset_parameters = scope.new("reset_parameters")
 
         self.writer = Writer(schedule, attributes)
+        self.writer.noise = self.noise = scope.new(noise.METHOD)
         self.body: Body = self.writer.body()
         self.inputs = self.body.arguments
         self.input_words = [f"{info.name}_t" for info in cell.inputs]
@@ -83,6 +84,32 @@ class View:
         self.resets = resets(schedule, attributes, self.constructor.hidden_attribute)
         self.step_repr = f'f"{self.constructor.shown}"'
         self.first_state = lines(f"return {', '.join(first_values(schedule, attributes)) or '()'}")
+
+    # --- noise ------------------------------------------------------------------------------
+
+    @cached_property
+    def masks(self) -> list[tuple[str, str]]:
+        """The name of each mask, and how it is drawn."""
+
+        def attribute(name: str) -> str:
+            return identifiers.read(self.writer.attributes[name])
+
+        def width(dim: Width) -> str:
+            return width_text(named(dim, self.cell), attribute)[0]
+
+        def rate(value: Expr) -> str:
+            if isinstance(value, Setting):
+                return attribute(value.name)
+            assert isinstance(value, Num)
+            return value.text
+
+        return noise.drawn(self.cell.masks, width, rate)
+
+    @property
+    def mask_helpers(self) -> set[str]:
+        """The functions that `masks` calls; a locked mask is made of another."""
+        found = {noise.helper(mask) for mask in self.cell.masks}
+        return found | {"dropout_mask"} if "locked_mask" in found else found
 
     # --- the state: a bare tensor if there is but one, else a tuple -------------------------
 

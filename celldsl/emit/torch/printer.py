@@ -20,6 +20,7 @@ from celldsl.check.cell import (
     Div,
     Expr,
     Identity,
+    Mask,
     Mul,
     Neg,
     Num,
@@ -51,7 +52,7 @@ Text = tuple[str, Level]
 class Printer:
     """Prints expressions at one place of a schedule.
 
-    leaf: the spelling of a Parameter, Signal, Reference or Setting. size: that of a dimension. rows: that of the
+    leaf: the spelling of a Parameter, Signal, Reference, Setting or Mask. size: that of a dimension. rows: that of the
     number of rows of a batch there. like: a tensor whose dtype and device new ones take. bind: gives a name to a
     tensor that is always the same, where it would be made again and again.
     """
@@ -79,7 +80,7 @@ class Printer:
         return text if own >= level else f"({text})"
 
     def _print(self, expr: Expr) -> Text:
-        if isinstance(expr, Parameter | Signal | Reference | Setting):
+        if isinstance(expr, Parameter | Signal | Reference | Setting | Mask):
             return self.leaf(expr), Level.ATOM
         if isinstance(expr, Num):
             return (expr.text, Level.ATOM) if "/" not in expr.text else (expr.text.replace("/", " / "), Level.PRODUCT)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from celldsl.check.cell import Expr, Parameter, Signal, SignalInfo, Transpose
 from celldsl.check.width import Shape, Width
+from celldsl.emit.torch import noise
 from celldsl.emit.torch.identifiers import read
 from celldsl.emit.torch.lines import lines
 from celldsl.emit.torch.printer import Level, named
@@ -61,10 +62,13 @@ class Body:
 
 
 class Writer(Spelling):
-    """Writes the body of one cell. `attributes` maps the cell's names to the attributes of its class."""
+    """Writes the body of one cell. `attributes` maps the cell's names to the attributes of its class, `noise` is the
+    name of its method that draws masks."""
+
+    noise = noise.METHOD
 
     def body(self) -> Body:
-        once = self._doubled_aliases()
+        once = [*self._masks(), *self._doubled_aliases()]
         explained = False
         for statement in self.schedule.once:
             if isinstance(statement, Stack) and not explained:
@@ -89,6 +93,17 @@ class Writer(Spelling):
             output=output,
             uses_delayed=any(isinstance(s, Delay) for s in self.schedule.statements),
         )
+
+    def _masks(self) -> list[str]:
+        """Noise by its names."""
+        masks = self.cell.masks
+        if not masks:
+            return []
+        result = ["# Noise: masks for the whole sequence.", f"masks = self.{self.noise}({self.inputs[0]}, batch_sizes)"]
+        for mask in masks:
+            rows = "" if mask.per == "batch" else "N"
+            result += lines(f'{self.whole_leaf(mask)} = masks["{mask.name}"]', self.shape(mask.shape, rows))
+        return result
 
     # --- statements ------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from celldsl.check.cell import Expr, Parameter, Setting, Signal, SignalInfo
+from celldsl.check.cell import Expr, Mask, Parameter, Setting, Signal, SignalInfo
 from celldsl.emit.torch.identifiers import Scope, read, variables
 from celldsl.emit.torch.printer import Printer
 from celldsl.schedule.schedule import Kind, Multiply, Reference, Schedule, Stack, expressions
@@ -24,7 +24,7 @@ class Spelling:
         self.cell = schedule.cell
         self.attributes = attributes
         self.scope: Scope = variables(
-            "batch_sizes", "state", "reverse", "record", "t", "times", "seen", "signals", "name", "steps"
+            "batch_sizes", "state", "reverse", "record", "t", "times", "seen", "signals", "name", "steps", "masks"
         )
         self.local: dict[tuple[str, str], str] = {}
         self.sizes: dict[str, str] = {}
@@ -81,6 +81,8 @@ class Spelling:
             if self.schedule.kinds[expr.name] < Kind.FREE:
                 return self.name_of("step", expr.name, f"{expr.name}_t")
             return self.name_of("sequence", expr.name, expr.name)
+        if isinstance(expr, Mask):
+            return self.name_of("mask", expr.name, expr.name)
         assert isinstance(expr, Reference)
         return self.name_of("value", expr.name, expr.name)
 
@@ -96,7 +98,7 @@ class Spelling:
             if expr.name in self.in_loop:
                 return self.previous(self.cell.signal[expr.name], expr.delay)
             return self.name_of("step", self.delayed(expr.name, expr.delay), f"{self.delayed(expr.name, expr.delay)}_t")
-        if isinstance(expr, Reference) and expr in self.schedule.sliced:
+        if isinstance(expr, Reference | Mask) and expr in self.schedule.sliced:
             whole = self.whole_leaf(expr)
             if self.uses.get(expr.name, 0) == 1:
                 return f"{self.steps(whole)}[t]"
@@ -117,6 +119,6 @@ class Spelling:
         for statement in self.schedule.step:
             for part in expressions(statement):
                 for node in part.walk():
-                    if isinstance(node, Reference):
+                    if isinstance(node, Reference | Mask):
                         found[node.name] = found.get(node.name, 0) + 1
         return found

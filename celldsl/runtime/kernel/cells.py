@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from celldsl import relatives
-from celldsl.check.cell import Cell
+from celldsl.check.cell import Cell, Num, Setting
+from celldsl.check.width import SCALAR
 from celldsl.emit.torch.module import View
 from celldsl.runtime.kernel.kernel import DTYPES, Kernel
 from celldsl.runtime.kernel.once import Once, work_out
@@ -61,6 +62,14 @@ class CellKernels:
     def starts_elsewhere(self) -> bool:
         """Whether some state does not begin at zero."""
         return any(info.initial is not None for info in self.cell.states)
+
+    def draws(self, step: nn.Module) -> bool:
+        """Whether a step draws masks while training, which kernels do not know: they compute as in evaluation."""
+        rates = {mask.rate for mask in self.cell.masks}
+        return any(
+            getattr(step, self.attributes[rate.name]) > 0 if isinstance(rate, Setting) else rate != Num(SCALAR, "0")
+            for rate in rates
+        )
 
     @cached_property
     def folded(self) -> Operator:

@@ -1,8 +1,9 @@
 """A layer that computes its sequences by kernels, and by the portable module whatever kernels cannot.
 
 `KernelLayer` stands in front of an emitted layer. It takes over sequences of float32 or float64 on the CPU; recorded
-signals, other devices and dtypes, autocast and TorchScript stay with the portable code, vmap and other function
-transforms with torch operations. Everything else, parameters and state dict included, is the emitted layer's.
+signals, noise while training, other devices and dtypes, autocast and TorchScript stay with the portable code, vmap and
+other function transforms with torch operations. Everything else, parameters and state dict included, is the emitted
+layer's.
 """
 
 from __future__ import annotations
@@ -136,6 +137,8 @@ class KernelLayer(nn.Module):
     def _suits(self, inputs: Any) -> bool:
         tensors = [x for x in inputs if isinstance(x, Tensor)]
         if len(tensors) != len(inputs) or torch.is_autocast_enabled("cpu"):
+            return False
+        if self.training and self.kernels.draws(next(iter(self.layers.values()))):
             return False
         return cells.suits(tensors, self.layers.values()) and not torch.onnx.is_in_onnx_export()
 
