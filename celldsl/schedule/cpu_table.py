@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def table(schedule: CpuSchedule) -> str:
     rows: list[tuple[str, str]] = []
     programs, names = schedule.programs, schedule.names
+    if programs.form.training.masks:
+        rows.append(("noise", "none: a kernel computes as in evaluation; while training the portable module serves"))
     for block in programs.hoisted:
         terms = " + ".join(f"{show(programs.matrices[matrix])} {name}" for matrix, name in block.terms)
         rows.append(("before", f"{names[block.symbol]} = {terms}, all steps at once"))
