@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from celldsl import relatives
 from celldsl.check.cell import Cell, Num, Setting
@@ -101,7 +102,7 @@ class CellKernels:
         order = [info.name for info in self.cell.inputs]
         blocks = tuple(tuple((m, order.index(name)) for m, name in block.terms) for block in programs.hoisted) or None
         widths = list(operator.kernel.widths(sizes))
-        return Call(operator, len(operator.finals), widths, list(settings.values()), once, blocks)
+        return Call(operator, widths, list(settings.values()), once, blocks)
 
     def sizes(self, numbers: Mapping[str, float]) -> dict[str, int]:
         """A number for every free dimension and width setting. numbers: attribute -> value."""
@@ -113,7 +114,6 @@ class Call(NamedTuple):
     """What follows from sizes and settings alone. blocks: hoisted products, as pairs of a matrix and an input."""
 
     operator: Operator
-    finals: int
     widths: list[int]
     settings: list[float]
     once: Once
@@ -150,41 +150,38 @@ def of(spec: str) -> CellKernels:
 def run(
     spec: str, step: nn.Module, inputs: Sequence[Tensor], rows: Rows, first: Sequence[Tensor | None], portable: bool
 ) -> tuple[Tensor, Sequence[Tensor]]:
-    """One layer and direction: outputs (N, n) and the last state, in the order of the state tuple.
+    """One layer and direction: outputs (…, n) and the last state (1, B, …), in the order of the state tuple.
 
-    step: the emitted step module, which holds the parameters; inputs: (N, width) each; first: the state before,
-    None for zeros. portable: by torch operations, for transforms that kernels cannot follow.
+    step: the emitted step module, which holds the parameters; inputs: (T, B, width) each, (N, width) if packed; first:
+    the state before, (B, …) or (1, B, …), None for zeros. portable: by torch operations, for transforms that kernels
+    cannot follow.
     """
-    values = tuple([getattr(step, name) for name in of(spec).keys])
-    key = (spec, inputs[0].element_size(), bool(getattr(step, "two_biases", False)), values)
+    held = step.__dict__
+    values = tuple([held[name] for name in of(spec).keys])
+    key = (spec, inputs[0].element_size(), held.get("two_biases", False), values)
     if torch.compiler.is_compiling() or key not in CALLS:
         open_call(*key)
     call = CALLS[key]
-    operator = call.operator
     constants, matrices = call.once.run(step, inputs[0])
     before = () if call.blocks is None else (_hoisted(call.blocks, inputs, matrices),)
     tensors = (rows.sizes, *inputs, *before, *first, *constants, *matrices)
-    if portable:
-        results = operator.portable(*tensors, rows.steps, rows.batch, call.widths, call.settings)
-    else:
-        results = operator(*tensors, rows.steps, rows.batch, call.widths, call.settings)
-    if isinstance(results, Tensor):
-        return results, ()
-    return results[0], results[1 : 1 + call.finals]
+    compute = call.operator.portable if portable else call.operator
+    output, *last = compute(tensors, rows.steps, rows.batch, call.widths, call.settings)
+    return output, last
 
 
 def _hoisted(
     blocks: tuple[tuple[tuple[int, int], ...], ...], inputs: Sequence[Tensor], matrices: Sequence[Tensor]
 ) -> Tensor:
-    """The hoisted products of all steps, side by side: (N, …)."""
+    """The hoisted products of all steps, side by side: (…, widths)."""
     if all(len(terms) == 1 and terms[0][1] == blocks[0][0][1] for terms in blocks):
         stacked = [matrices[terms[0][0]] for terms in blocks]
-        return inputs[blocks[0][0][1]] @ (torch.cat(stacked) if len(stacked) > 1 else stacked[0]).t()
+        return functional.linear(inputs[blocks[0][0][1]], torch.cat(stacked) if len(stacked) > 1 else stacked[0])
     parts = []
     for terms in blocks:
-        products = [inputs[name] @ matrices[matrix].t() for matrix, name in terms]
+        products = [functional.linear(inputs[name], matrices[matrix]) for matrix, name in terms]
         parts.append(sum(products[1:], products[0]))
-    return torch.cat(parts, 1)
+    return torch.cat(parts, -1)
 
 
 def suits(inputs: Sequence[Tensor], steps: Iterable[nn.Module]) -> bool:

@@ -9,7 +9,7 @@ import ctypes
 import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +28,17 @@ SPLIT_BYTES = 1_600_000
 """Of packed weights, from which lanes rather than rows are split over threads: a thread's second-level cache."""
 LEAST_WORK = 200_000
 """Multiplications per thread, below which another thread costs more than it brings."""
+MOST_PLANS = 256
+"""Remembered per kernel; lengths and batches may be many."""
+
+
+class Plan(NamedTuple):
+    """What follows from sizes, strides and threads alone: the numbers of a call, the reals that packed weights take."""
+
+    run: Any
+    numbers: Any
+    settings: Any
+    packed: int
 
 
 class Kernel:
@@ -37,7 +48,12 @@ class Kernel:
         self.schedule = schedule
         self.arguments = Arguments(schedule)
         self._libraries: dict[torch.dtype, ctypes.CDLL] = {}
+        self._plans: dict[tuple[object, ...], Plan] = {}
         self._lock = threading.Lock()
+        self._lists = {
+            "forward": ctypes.c_void_p * len(self.arguments.forward),
+            "backward": ctypes.c_void_p * len(self.arguments.backward),
+        }
 
     @cached_property
     def text(self) -> str:
@@ -71,29 +87,50 @@ class Kernel:
     def call(
         self,
         direction: Direction,
-        tensors: Sequence[Tensor | None],
+        pointers: Sequence[int | None],
+        matrices: Sequence[Tensor],
+        dtype: torch.dtype,
         steps: int,
         batch: int,
         widths: Sequence[int],
         settings: Sequence[float],
     ) -> None:
-        """Run one direction. `tensors` are as `Arguments.forward` or `backward` lists them, but for the last, the
+        """Run one direction. `pointers` are as `Arguments.forward` or `backward` lists them, but for the last, the
         packed weights, for which memory is made here. Raises MemoryError."""
-        pointers = self.arguments.forward if direction == "forward" else self.arguments.backward
-        matrices = [t for t, p in zip(tensors, pointers, strict=False) if p.role == "matrix" and t is not None]
-        like = matrices[0] if matrices else next(t for t in tensors[1:] if t is not None)
-        library = self.library(like.dtype)
-        strides = [stride for matrix in matrices for stride in matrix.stride()]
+        strides = [matrix.stride() for matrix in matrices]
+        key = (direction, dtype, torch.get_num_threads(), steps, batch, *widths, *settings, *strides)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plan(direction, pointers, matrices, dtype, steps, batch, widths, settings)
+            if len(self._plans) >= MOST_PLANS:
+                self._plans.clear()
+            self._plans[key] = plan
+        packed = torch.empty(plan.packed, dtype=dtype)
+        table = self._lists[direction](*pointers, packed.data_ptr())
+        if plan.run(table, plan.numbers, plan.settings):
+            raise MemoryError("a CPU kernel found no memory for its own buffers")
+
+    def _plan(
+        self,
+        direction: Direction,
+        pointers: Sequence[int | None],
+        matrices: Sequence[Tensor],
+        dtype: torch.dtype,
+        steps: int,
+        batch: int,
+        widths: Sequence[int],
+        settings: Sequence[float],
+    ) -> Plan:
+        library = self.library(dtype)
         threads, split, most_rows = self._shares(matrices, steps, batch)
         chunk = max(1, min(32, 128 // most_rows))
+        strides = [stride for matrix in matrices for stride in matrix.stride()]
         numbers = [threads, split, steps, batch, most_rows, chunk, 1, *widths, *strides]
         whole = (ctypes.c_int64 * len(numbers))(*numbers)
         reals = (ctypes.c_double * max(1, len(settings)))(*settings)
-        table = (ctypes.c_void_p * (len(tensors) + 1))(*[None if t is None else t.data_ptr() for t in tensors], None)
-        packed = torch.empty(getattr(library, f"celldsl_{direction}_packed")(table, whole, reals), dtype=like.dtype)
-        table[len(tensors)] = packed.data_ptr()
-        if getattr(library, f"celldsl_{direction}")(table, whole, reals):
-            raise MemoryError("a CPU kernel found no memory for its own buffers")
+        table = self._lists[direction](*pointers)
+        packed = getattr(library, f"celldsl_{direction}_packed")(table, whole, reals)
+        return Plan(getattr(library, f"celldsl_{direction}"), whole, reals, packed)
 
     def _shares(self, matrices: Sequence[Tensor], steps: int, batch: int) -> tuple[int, int, int]:
         """How many threads, whether they split the lanes, and how many rows one takes at a time."""

@@ -27,6 +27,7 @@ class KernelLayer(nn.Module):
     spec: str = ""
     layers: nn.ModuleDict
     input_size: int
+    batch_first: bool
     bidirectional: bool
     dropout: float
 
@@ -51,10 +52,10 @@ class KernelLayer(nn.Module):
         states = self._listed(state)
         if states is not None and not batched:
             states = [value.unsqueeze(1) for value in states]
-        flat, last = self._through([x.flatten(0, 1) for x in ordered], Rows(None, steps, batch), None, states)
+        output, last = self._through(ordered, Rows(None, steps, batch), None, states)
         if not batched:
-            last = [value.squeeze(1) for value in last]
-        return self.restored(flat, steps, batch, batched), self._bundled(last), {}  # type: ignore[operator]
+            return output.squeeze(1), self._bundled([value.squeeze(1) for value in last]), {}
+        return output.transpose(0, 1) if self.batch_first else output, self._bundled(last), {}
 
     def run_layers(self, *arguments: Any) -> Any:
         """As the portable `run_layers`; packed sequences come here."""
@@ -68,7 +69,7 @@ class KernelLayer(nn.Module):
     def _through(
         self, inputs: list[Tensor], rows: Rows, batch_sizes: list[int] | None, states: list[Tensor] | None
     ) -> tuple[Tensor, list[Tensor]]:
-        """All layers and directions; inputs (N, width), states (L, B, width)."""
+        """All layers and directions; inputs (T, B, width), (N, width) if packed; states (L, B, width)."""
         kernels = self.kernels
         portable = not torch.compiler.is_compiling() and _in_transform()
         turn = _backwards(batch_sizes) if batch_sizes is not None and self.bidirectional else None
@@ -80,11 +81,7 @@ class KernelLayer(nn.Module):
             reverse = name.endswith("_reverse")
             first: list[Tensor | None] = [None] * kernels.carried
             if states is not None:
-                widths = {info.name: x.size(1) for info, x in zip(kernels.cell.inputs, inputs, strict=True)}
-                first = [
-                    state[k].narrow(-1, 0, widths.get(info.name, state.size(-1)))
-                    for state, info in zip(states, self._order(), strict=True)
-                ]
+                first = list(states) if len(self.layers) == 1 else self._of_layer(states, k, inputs)
             if states is None and kernels.starts_elsewhere:
                 begun = step.initial_state(inputs[0], rows.batch)  # type: ignore[operator]
                 first = [begun] if isinstance(begun, Tensor) else list(begun)
@@ -93,12 +90,14 @@ class KernelLayer(nn.Module):
             lasts.append(last)
             outputs.append(_reversed(output, rows, turn) if reverse else output)
             if reverse or not self.bidirectional:
-                joined = torch.cat(outputs, dim=1) if self.bidirectional else outputs[0]
+                joined = torch.cat(outputs, dim=-1) if self.bidirectional else outputs[0]
                 outputs.clear()
                 if self.dropout > 0 and k + 1 < len(self.layers):
                     joined = functional.dropout(joined, self.dropout, self.training)
                 inputs = [joined, *inputs[1:]]
-        return inputs[0], [_stacked(values) for values in zip(*lasts, strict=True)]
+        if len(lasts) == 1:
+            return inputs[0], list(lasts[0])
+        return inputs[0], [_together(values) for values in zip(*lasts, strict=True)]
 
     # --- states -------------------------------------------------------------------------
 
@@ -115,6 +114,14 @@ class KernelLayer(nn.Module):
         states = self.kernels.cell.states
         deepest = max((info.depth for info in states), default=0)
         return [info for delay in range(1, deepest + 1) for info in states if info.depth >= delay]
+
+    def _of_layer(self, states: list[Tensor], k: int, inputs: list[Tensor]) -> list[Tensor | None]:
+        """The state of one layer; that of a carried input may be wider in upper layers."""
+        widths = {info.name: x.size(-1) for info, x in zip(self.kernels.cell.inputs, inputs, strict=True)}
+        return [
+            state[k].narrow(-1, 0, widths.get(info.name, state.size(-1)))
+            for state, info in zip(states, self._order(), strict=True)
+        ]
 
     def _expect(self, states: list[Tensor], batch: int) -> None:
         kernels, order = self.kernels, self._order()
@@ -151,10 +158,10 @@ class KernelLayer(nn.Module):
         return twin
 
 
-def _stacked(values: Sequence[Tensor]) -> Tensor:
+def _together(values: Sequence[Tensor]) -> Tensor:
     """One tensor of all layers' states; a narrower one (of an input, which is wider in upper layers) is filled up."""
     widest = max(value.size(-1) for value in values)
-    return torch.stack([functional.pad(value, [0, widest - value.size(-1)]) for value in values])
+    return torch.cat([functional.pad(v, [0, widest - v.size(-1)]) if v.size(-1) < widest else v for v in values])
 
 
 def _in_transform() -> bool:
@@ -167,7 +174,7 @@ def _reversed(sequence: Tensor, rows: Rows, turn: Tensor | None) -> Tensor:
     """Each sequence of the batch, last step first."""
     if turn is not None:
         return sequence.index_select(0, turn)
-    return sequence.view(rows.steps, rows.batch, sequence.size(1)).flip(0).flatten(0, 1)
+    return sequence.flip(0)
 
 
 def _backwards(batch_sizes: list[int]) -> Tensor:

@@ -12,11 +12,7 @@ from celldsl import relatives
 from celldsl.check.cell import Cell
 from celldsl.emit.torch.identifiers import class_name
 from celldsl.runtime.kernel.cells import CellKernels
-from celldsl.runtime.kernel.kernel import Kernel
-from celldsl.runtime.kernel.operator import MOST_ARGUMENTS, argument_count
 from celldsl.runtime.load import load
-from celldsl.schedule import plan_kernels
-from celldsl.schedule.cpu_program import NotForCpu
 from celldsl.version import __version__
 
 TEXT = '''\
@@ -42,11 +38,7 @@ __all__ = ["{layer}", "{layer}Cell"]
 
 def module(cell: Cell, portable: ModuleType) -> ModuleType:
     """The kernel module of a cell whose portable module is given. Raises NotForCpu."""
-    kernels = CellKernels(cell)
-    if len(cell.parameters) > MOST_ARGUMENTS // 4:  # only a large cell can come near the limit
-        most = max(argument_count(Kernel(plan_kernels(kernels.form, hoist=hoist))) for hoist in (False, True))
-        if most > MOST_ARGUMENTS:
-            raise NotForCpu(f"an operator for it has {most} arguments, more than torch's {MOST_ARGUMENTS}")
+    CellKernels(cell)  # or NotForCpu
     layer = class_name(cell.name)
     text = TEXT.format(
         version=__version__,

@@ -1,0 +1,107 @@
+"""What a kernel's operators compute, by torch operations: where kernels cannot go, and for gradients of gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from celldsl.runtime.kernel import evaluate
+from celldsl.runtime.kernel.layout import Layout, Tensors
+from celldsl.schedule.cpu_program import Symbol
+from celldsl.symbolic.algebra import dim_symbol, parameter_symbol, signal_symbol
+
+
+class Portable:
+    """One kernel's computation by torch. Takes what the operator takes, gives what the one for inference gives."""
+
+    def __init__(self, layout: Layout):
+        self.layout = layout
+        self._named = {signal_symbol(info.name, 0): info.name for info in layout.schedule.cell.signals}
+
+    def __call__(
+        self, tensors: Tensors, steps: int, batch: int, widths: Sequence[int], settings: Sequence[float]
+    ) -> tuple[Tensor, ...]:
+        layout = self.layout
+        like = tensors[layout.first_input]
+        assert like is not None
+        inputs: dict[str, Any] = {}
+        initial: dict[Any, Tensor] = {}
+        constants: dict[Any, Any] = {}
+        matrices: list[Any] = []
+        before = None
+        for tensor, p in zip(tensors, layout.given, strict=True):
+            if p.role == "input":
+                inputs[str(p.key)] = _flat(tensor)
+            elif p.role == "before":
+                before = _flat(tensor)
+            elif p.role == "initial":
+                width = layout.signal(p.key[0], widths)  # type: ignore[index]
+                initial[p.key] = like.new_zeros(batch, width) if tensor is None else tensor.reshape(batch, width)
+            elif p.role == "constant":
+                constants[p.key] = tensor
+            elif p.role == "matrix":
+                matrices.append(tensor)
+        for name, value in zip(layout.arguments.settings, settings, strict=True):
+            constants[parameter_symbol(name)] = torch.tensor(value, dtype=like.dtype, device=like.device)
+        for known, number in zip(layout.arguments.widths, widths, strict=True):
+            if known.name:
+                constants[dim_symbol(known.name)] = torch.tensor(float(number), dtype=like.dtype, device=like.device)
+        sizes = [batch] * steps if tensors[0] is None else tensors[0].tolist()
+
+        def width_of(symbol: Symbol) -> int:
+            if symbol in layout.programs.shapes:
+                return layout.symbol(symbol, widths)
+            return layout.signal(self._named[symbol], widths)
+
+        output, last = evaluate.sequence(
+            layout.programs,
+            sizes,
+            inputs,
+            before,
+            initial,
+            constants,
+            matrices,
+            width_of,  # type: ignore[arg-type]
+        )
+        output = output.view(*like.shape[:-1], output.shape[-1])
+        return (output, *(last[p.key].unsqueeze(0) for p in layout.finals))  # type: ignore[index]
+
+    def gradients(
+        self, tensors: Tensors, numbers: tuple[Any, ...], grads: Sequence[Tensor | None]
+    ) -> list[Tensor | None]:
+        """Gradients that can themselves be differentiated."""
+        wanted = [t for t in tensors if t is not None and t.requires_grad]
+        outputs = self(tensors, *numbers)
+        pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if g is not None and o.requires_grad]
+        if not pairs:
+            return [None] * len(tensors)
+        found = iter(
+            torch.autograd.grad(
+                [o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=True, allow_unused=True
+            )
+        )
+        return [next(found) if t is not None and t.requires_grad else None for t in tensors]
+
+
+def _flat(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.reshape(-1, tensor.shape[-1])
+
+
+def each(call: Callable[..., Any], info: Any, in_dims: Sequence[Any], arguments: Sequence[Any]) -> tuple[Any, Any]:
+    """vmap of an operator whose first argument is a list of tensors: a call for each entry of the dimension."""
+    tensors, *rest = arguments
+    places = in_dims[0] if isinstance(in_dims[0], (list, tuple)) else [in_dims[0]] * len(tensors)
+    found = []
+    for at in range(info.batch_size):
+        taken = [t if d is None else t.select(d, at) for t, d in zip(tensors, places, strict=True)]
+        results = call(taken, *rest)
+        found.append(results if isinstance(results, (tuple, list)) else (results,))
+    stacked = [torch.stack(values) for values in zip(*found, strict=True)]
+    return returned(stacked), returned([0] * len(stacked))
+
+
+def returned(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else tuple(values)
