@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import pickle
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from celldsl.runtime.kernel import cells
+from celldsl.runtime.kernel.operator import Operator
 from tests.cpu import parity
 from tests.cpu.odd import ODD
 
@@ -25,47 +27,83 @@ def sequence(steps: int = 6, batch: int = 4, width: int = 3) -> Tensor:
     return torch.randn(steps, batch, width, dtype=torch.float64)
 
 
-def flat_arguments(name: str, variant: str) -> tuple[object, tuple]:
-    """The operators of a shipped cell, and arguments for them."""
+def arguments_of(name: str, variant: str) -> tuple[Operator, tuple]:
+    """The operators of a cell, and what a layer calls them with: tensors (None where there is none), numbers."""
     _, kernel = parity.layers(ODD.get(name, name), 3, 5)
     seen: list[tuple] = []
-    operator = getattr(kernel.kernels, variant)
-    calls = type(operator).__call__
+    calls = Operator.__call__
 
-    def record(self, *flat):
-        seen.append((self, flat))
-        return calls(self, *flat)
+    def record(self, *given):
+        seen.append((self, given))
+        return calls(self, *given)
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(type(operator), "__call__", record)
+    patch.setattr(Operator, "__call__", record)
     parity.variant(patch, variant)
     try:
         kernel(*parity.inputs(ODD.get(name, name), 3, 4, 2))
     finally:
         patch.undo()
-    operator, flat = seen[0]
-    leaves = [t.detach().clone().requires_grad_() if isinstance(t, Tensor) else t for t in flat]
-    return operator, tuple(leaves)
+    operator, (tensors, *numbers) = seen[0]
+    leaves = [None if t is None else t.detach().clone().requires_grad_() for t in tensors]
+    return operator, (leaves, *numbers)
 
 
-@pytest.mark.parametrize("variant", ["folded", "hoisted"])
-@pytest.mark.parametrize("name", ["lstm", "gru", "Delayed"])
+def registered(arguments: tuple, grad: bool = True) -> tuple:
+    """The same as the registered operators take them."""
+    tensors, *numbers = arguments
+    present = [t if grad else t.detach() for t in tensors if t is not None]
+    return (present, [at for at, t in enumerate(tensors) if t is None], *numbers)
+
+
+@pytest.mark.parametrize(("name", "variant"), [("lstm", "folded"), ("lstm", "hoisted"), ("Delayed", "folded")])
 def test_opcheck(name, variant):
-    operator, arguments = flat_arguments(name, variant)
-    torch.library.opcheck(operator.train, arguments)
-    plain = tuple(a.detach() if isinstance(a, Tensor) else a for a in arguments)
-    torch.library.opcheck(operator.infer, plain)
+    operator, arguments = arguments_of(name, variant)
+    torch.library.opcheck(operator.train, registered(arguments))
+    torch.library.opcheck(operator.infer, registered(arguments, False))
 
 
 def test_the_dispatcher_gives_what_the_shortcut_gives():
-    operator, arguments = flat_arguments("lstm", "folded")
+    operator, arguments = arguments_of("lstm", "folded")
     grads = []
-    for call in (operator, operator.train):
-        output, *last = call(*arguments)[:3]
+    for results in (operator(*arguments), operator.train(*registered(arguments))):
+        output, *last = results[:3]
         total = output.sin().sum() + sum(value.cos().sum() for value in last)
-        leaves = [a for a in arguments if isinstance(a, Tensor)]
+        leaves = [a for a in arguments[0] if a is not None]
         grads.append([output, *torch.autograd.grad(total, leaves)])
     torch.testing.assert_close(grads[0], grads[1], rtol=0, atol=0)
+
+
+def test_the_operator_under_torchscript(lstm, tmp_path):
+    """A scripted function that calls it is differentiated, saved and loaded."""
+    operator, arguments = arguments_of("lstm", "folded")
+    tensors, *numbers = registered(arguments)
+    source = SCRIPTED.format(name=operator.name)
+    (tmp_path / "scripted.py").write_text(source)
+    spec = importlib.util.spec_from_file_location("scripted", tmp_path / "scripted.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    scripted = torch.jit.script(module.run)
+    scripted.save(str(tmp_path / "run.pt"))
+    for call in (scripted, torch.jit.load(str(tmp_path / "run.pt"))):
+        for _ in range(3):
+            output = call(tensors, *numbers)
+            grads = torch.autograd.grad(output.sin().sum(), tensors)
+        expected = operator(*arguments)[0]
+        torch.testing.assert_close(output, expected, rtol=0, atol=0)
+        torch.testing.assert_close(grads, torch.autograd.grad(expected.sin().sum(), tensors), rtol=0, atol=0)
+
+
+SCRIPTED = """
+import torch
+from typing import List
+
+
+def run(
+    tensors: List[torch.Tensor], absent: List[int], steps: int, batch: int, widths: List[int], settings: List[float]
+):
+    return torch.ops.celldsl.{name}_train(tensors, absent, steps, batch, widths, settings)[0]
+"""
 
 
 @pytest.mark.parametrize("name", ["lstm", "lstm3", "Antisymmetric"])
@@ -139,12 +177,11 @@ def test_vmap_and_function_transforms(lstm):
         for layer in (portable, kernel)
     ]
     torch.testing.assert_close(*per_sample, rtol=0, atol=1e-12)
-    operator, arguments = flat_arguments("gru", "folded")
-    plain = [a.detach() if isinstance(a, Tensor) else a for a in arguments]
-    at = next(k for k, a in enumerate(plain) if isinstance(a, Tensor))
-    stacked = torch.stack([plain[at], plain[at] * 2])
-    several = torch.vmap(lambda value: operator.infer(*plain[:at], value, *plain[at + 1 :])[0])(stacked)
-    torch.testing.assert_close(several[1], operator.infer(*plain[:at], plain[at] * 2, *plain[at + 1 :])[0])
+    operator, arguments = arguments_of("lstm", "folded")
+    plain, *numbers = registered(arguments, False)
+    stacked = torch.stack([plain[0], plain[0] * 2])
+    several = torch.vmap(lambda value: operator.infer([value, *plain[1:]], *numbers)[0])(stacked)
+    torch.testing.assert_close(several[1], operator.infer([plain[0] * 2, *plain[1:]], *numbers)[0])
 
 
 def test_copies_and_pickles(lstm):

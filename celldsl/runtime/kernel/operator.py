@@ -89,24 +89,18 @@ class Operator:
             results = call(present, absent, steps, batch, widths, settings)
             return [results] if isinstance(results, Tensor) else results[: 1 + self.finals]
         if not train:
-            return self._run(tensors, steps, batch, widths, settings, False)
+            return self._run(False, tensors, steps, batch, widths, settings)
         found = _Direct.apply(self, (steps, batch, widths, settings), *tensors)
         return (found,) if isinstance(found, Tensor) else found
 
     def _infer(self, tensors: list[Tensor], absent: list[int], *numbers: Any) -> Any:
-        return returned(self._run(_whole(tensors, absent), *numbers, False))
+        return returned(self._run(False, _whole(tensors, absent), *numbers))
 
     def _train(self, tensors: list[Tensor], absent: list[int], *numbers: Any) -> Any:
-        return returned(self._run(_whole(tensors, absent), *numbers, True))
+        return returned(self._run(True, _whole(tensors, absent), *numbers))
 
     def _run(
-        self,
-        tensors: Tensors,
-        steps: int,
-        batch: int,
-        widths: Sequence[int],
-        settings: Sequence[float],
-        train: bool,
+        self, train: bool, tensors: Tensors, steps: int, batch: int, widths: Sequence[int], settings: Sequence[float]
     ) -> list[Tensor]:
         layout = self.layout
         made = layout.made(tensors, batch, widths, train)
@@ -202,7 +196,7 @@ class _Direct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, operator: Operator, numbers: tuple[Any, ...], *tensors: Tensor | None) -> Any:
-        results = operator._run(tensors, *numbers, True)
+        results = operator._run(True, tensors, *numbers)
         ctx.set_materialize_grads(False)
         ctx.operator, ctx.numbers = operator, numbers
         count = 1 + operator.finals
