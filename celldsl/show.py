@@ -106,6 +106,8 @@ def _typed_lines(node: Expr, depth: int) -> Iterable[str]:
     own = [] if node.children else facts
     if hasattr(node, "function"):
         own = [node.function]
+    if hasattr(node, "kind"):
+        own = [node.kind]
     if hasattr(node, "delay"):
         own = [f"{node.name}_t" if node.delay == 0 else f"{node.name}_{{t-{node.delay}}}"]  # type: ignore[attr-defined]
     yield f"{'  ' * (depth + 1)}{' '.join([type(node).__name__, *own])} : {node.shape}"

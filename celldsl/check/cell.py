@@ -216,6 +216,26 @@ class Mask(Expr):
         return Num(Shape(), "1", span=self.span) if self.kind == "dropout" else self.rate
 
 
+@dataclass(frozen=True)
+class Structured(Expr):
+    """The matrix that the stored numbers of a structured parameter (`operand`) make.
+
+    diagonal: of n numbers; blocks: of (k, p/k, q/k), one block below and beside the other; symmetric: of
+    n(n+1)/2, the lower triangle row by row; orthogonal: exp(S - S^T) of n(n-1)/2, the rows of S below its diagonal.
+    (A low-rank matrix is a product of two parameters, and needs no node of its own.)
+    """
+
+    kind: str = ""
+    operand: Expr = None  # type: ignore[assignment]
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.operand,)
+
+    def rebuild(self, children: tuple[Expr, ...]) -> Expr:
+        return replace(self, operand=children[0])
+
+
 # --- declarations --------------------------------------------------------------------------
 
 
@@ -263,8 +283,10 @@ class InitCall:
 class ParameterInfo:
     """A trained parameter.
 
+    shape: of what is stored: of a structured matrix its free numbers (`Structured`).
     bias: it is a vector that only ever stands alone as a term of a sum, or as the whole of a gate (`σ(b_i)`), in
     equations of signals.
+    structure: the declared structure and its arguments; for `lowrank`, of either factor.
     """
 
     name: str

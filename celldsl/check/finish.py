@@ -29,6 +29,7 @@ from celldsl.check.order import find_order
 from celldsl.check.repeat import Written, rolled_up
 from celldsl.check.roles import find_roles
 from celldsl.check.shapes import infer
+from celldsl.check.structures import Structures
 from celldsl.check.typed import Typing
 from celldsl.check.usage import report_dead, report_shares, report_unused
 from celldsl.check.width import Shape
@@ -73,9 +74,10 @@ class _Finish:
             return None
         report_unknown_widths(names, roles, dims, values, self.soft, found)
         typing = Typing(names, dims, shapes.solver, found)
+        self.structures = Structures(names, roles, shapes, found)
         equations = self._equations(typing)
         parameters = self._parameter_shapes(equations)
-        inits = Inits(names, dims, parameters, self._states(), self._others(), found)
+        inits = Inits(names, dims, parameters, self.structures, self._states(), self._others(), found)
         initial = {state: inits.initial(state) for state in self._states()}
         if found.errors:
             return None
@@ -123,7 +125,7 @@ class _Finish:
             equations.append(
                 Equation(
                     target=key,
-                    value=typing.equation(key, term),
+                    value=self.structures.applied(typing.equation(key, term)),
                     timeless=written.target.time is None,
                     label=written.label,
                     written=written,
@@ -158,6 +160,7 @@ class _Finish:
                 shape,
                 init=inits.get(name),
                 bias=name in biases and shape.rank == 1,
+                structure=self.structures.of(name),
                 span=self._place(name),
             )
             for name, shape in shapes.items()
@@ -171,6 +174,7 @@ class _Finish:
         return tuple(_with_zero(info) for info in infos)
 
     def _place(self, name: str) -> Span:
+        name = self.structures.whole.get(name, name)
         if name in self.names.params:
             return self.names.params[name].name.span
         return self.roles.first[name].span if name in self.roles.first else self.definition.span
@@ -243,7 +247,7 @@ class _Finish:
         """Whether an inherited item still says something."""
         match item:
             case tree.Param(name=name):
-                return name.text in parameters
+                return name.text in parameters or name.text in self.structures.whole.values()
             case tree.Init(pattern=pattern) if "*" not in pattern:
                 return pattern in parameters or pattern.removesuffix("_0") in self._states()
         return True

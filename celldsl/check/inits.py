@@ -14,6 +14,7 @@ from celldsl.check import cell
 from celldsl.check.dims import Dims
 from celldsl.check.names import Names
 from celldsl.check.polynomial import NotAWidth, polynomial
+from celldsl.check.structures import Structures
 from celldsl.check.width import SCALAR, Shape, Width
 from celldsl.errors import Diagnostics, near
 from celldsl.syntax import tree
@@ -50,11 +51,13 @@ class Inits:
         names: Names,
         dims: Dims,
         parameters: dict[str, Shape],
+        structures: Structures,
         states: Iterable[str],
         others: Iterable[str],
         found: Diagnostics,
     ):
         self.names, self.dims, self.parameters, self.found = names, dims, parameters, found
+        self.structures = structures
         self.states = list(states)
         self.others = list(others)
         """Signals that are no states, and derived parameters."""
@@ -70,7 +73,7 @@ class Inits:
     def _apply(self, item: tree.Init) -> None:
         pattern = item.pattern
         fits = re.compile(".*".join(re.escape(part) for part in pattern.split("*"))).fullmatch
-        parameters = [name for name in self.parameters if fits(name)]
+        parameters = [name for name in self.parameters if fits(name) or fits(self.structures.whole.get(name, name))]
         states = [] if parameters else [name for name in self.states if fits(f"{name}_0")]
         if not parameters and not states:
             if self.names.is_own(item):
@@ -86,20 +89,35 @@ class Inits:
         init = self._read(item)
         if init is None:
             return
-        suited = [name for name in parameters if init.kind not in _MATRIX_ONLY or self.parameters[name].rank == 2]
+        started = {name: self._of_structure(name, init) for name in parameters}
+        suited = [name for name in parameters if started[name].kind not in _MATRIX_ONLY or self._is_matrix(name)]
         if len(suited) < len(parameters) and ("*" not in pattern or not suited):
             name = next(each for each in parameters if each not in suited)
-            rank = "vector" if self.parameters[name].rank else "scalar"
+            rank = "a vector" if self.parameters[name].rank else "a scalar"
+            structure = self.structures.of(name)
+            if structure is not None:
+                rank = f"stored as the numbers of {'an' if structure[0][0] == 'o' else 'a'} {structure[0]} matrix"
             self.found.error(
                 "init-shape",
-                f"`{init.kind}` starts matrices, and `{name}` is a {rank}",
+                f"`{init.kind}` starts matrices, and `{name}` is {rank}",
                 item.value.span,
                 help=f"write a number, `zeros`, `uniform(a)` or `normal(std)` for `{name}`",
             )
         for name in suited:
             if self._weights.get(name, 0) <= weight:
                 self._weights[name] = weight
-                self.parameter_inits[name] = init
+                self.parameter_inits[name] = started[name]
+
+    def _is_matrix(self, name: str) -> bool:
+        """Whether a scheme for matrices can start what is stored: a matrix, or blocks."""
+        return self.parameters[name].rank >= 2
+
+    def _of_structure(self, name: str, init: cell.InitCall) -> cell.InitCall:
+        """The identity as the numbers of a structure make it: ones on a diagonal, exp(0) for an orthogonal matrix."""
+        kind = (self.structures.of(name) or ("",))[0]
+        if init.kind == "identity" and kind in ("diagonal", "orthogonal"):
+            return cell.InitCall("constant", (Fraction(kind == "diagonal"),))
+        return init
 
     def _report_no_match(self, item: tree.Init, pattern: str) -> None:
         stem = pattern.removesuffix("_0")

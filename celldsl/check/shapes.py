@@ -17,7 +17,7 @@ from celldsl.check.names import Names
 from celldsl.check.roles import Roles
 from celldsl.check.terms import Define, OneShape, Term
 from celldsl.check.unify import ShapeVar, Solver
-from celldsl.check.width import Shape
+from celldsl.check.width import Shape, Width
 from celldsl.errors import Diagnostics
 from celldsl.syntax import tree
 
@@ -30,6 +30,8 @@ class Shapes:
     explain: Explainer
     terms: dict[str, Term] = field(default_factory=dict)
     vars: dict[str, ShapeVar] = field(default_factory=dict)
+    arguments: dict[str, tuple[Width | None, ...]] = field(default_factory=dict)
+    """Of each structured parameter's structure; None after an error."""
 
     def shape(self, name: str) -> Shape:
         return self.solver.shape(self.vars[name])
@@ -127,7 +129,10 @@ class _Inference:
         var = self._variable(name)
         widths = [self.dims.read(width) for width in param.shape]
         values = [width for width in widths if width is not None]
-        if self._is_unsupported(param) or len(values) < len(widths):
+        if param.structure is not None:
+            arguments = tuple(self.dims.read(argument) for argument in param.structure.arguments)
+            self.shapes.arguments[name] = arguments
+        if self._is_tensor(param) or len(values) < len(widths):
             var.bad = True
         if var.bad:
             return
@@ -137,7 +142,7 @@ class _Inference:
         var.dims = tuple(self.solver.site(width, phrase, param.name.span) for width in values)
         var.since = (param.name.span, "declared here")
 
-    def _is_unsupported(self, param: tree.Param) -> bool:
+    def _is_tensor(self, param: tree.Param) -> bool:
         name = param.name.text
         if len(param.shape) > 2:
             self.found.error(
@@ -147,21 +152,4 @@ class _Inference:
                 help="a parameter is a scalar, a vector or a matrix; write a tensor as several matrices",
             )
             return True
-        structure = param.structure
-        if structure is None:
-            return False
-        for argument in structure.arguments:
-            self.dims.read(argument)
-        instead = {
-            "diagonal": f"write a vector and its elementwise product, `{name} ⊙ h_{{t-1}}`",
-            "symmetric": f"derive it from a parameter without structure: `{name} = S + S^T`",
-            "lowrank": f"derive it from two parameters, `dim r`, `param L: n×r`, `param R: r×n`: `{name} = L R`",
-            "orthogonal": f"start it so, `init {name} = orthogonal`, or derive it from others",
-        }
-        self.found.error(
-            "not-supported",
-            f"`{structure.kind}` parameters are not supported yet",
-            structure.span if structure.span.end else param.span,
-            help=instead.get(structure.kind, "leave out the structure: the matrix is then full"),
-        )
-        return True
+        return False

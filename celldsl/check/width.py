@@ -133,7 +133,7 @@ class Width:
 
 @dataclass(frozen=True)
 class Shape:
-    """() a scalar, (w,) a w-vector, (r, c) an r×c matrix."""
+    """() a scalar, (w,) a w-vector, (r, c) an r×c matrix, (k, r, c) k blocks of one."""
 
     dims: tuple[Width, ...] = ()
 

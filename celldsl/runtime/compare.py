@@ -50,7 +50,9 @@ def all_sizes(cell: Cell, sizes: Mapping[str, int]) -> dict[str, int]:
             if value.denominator != 1 or value < 1:
                 return {}
             known[dim.name] = int(value)
-    return known
+    # Blocks have widths of their own, n/heads.
+    sides = [dim.at(known) for info in cell.parameters for dim in info.shape.dims if dim.names <= known.keys()]
+    return known if all(side.denominator == 1 for side in sides) else {}
 
 
 def entries(info: SignalInfo, known: Mapping[str, int]) -> int:

@@ -162,6 +162,8 @@ class _Scope:
             return _matrix_product(node, values[0], values[1])
         if isinstance(node, checked.Transpose):
             return values[0].mT
+        if isinstance(node, checked.Structured):
+            return _STRUCTURES[node.kind](values[0], int(node.shape.dims[0].at(self.sizes)))
         if isinstance(node, checked.Concat):
             return _stack(values)
         if isinstance(node, checked.Call) and FUNCTIONS[node.function].rule != "elementwise":
@@ -203,6 +205,28 @@ def _matrix_product(node: checked.Product, left: Tensor, right: Tensor) -> Tenso
     if node.right.shape.rank == 1:
         return (left @ right.unsqueeze(-1)).squeeze(-1)
     return left @ right
+
+
+def _symmetric(numbers: Tensor, n: int) -> Tensor:
+    """The lower triangle row by row, and the same above the diagonal."""
+    rows = [numbers[i * (i + 1) // 2 :][: i + 1] for i in range(n)]
+    return torch.stack([torch.stack([rows[max(i, j)][min(i, j)] for j in range(n)]) for i in range(n)])
+
+
+def _orthogonal(numbers: Tensor, n: int) -> Tensor:
+    """exp(S - S^T), the numbers being the rows of S below its diagonal."""
+    zero = numbers.new_zeros(())
+    rows = [[*numbers[i * (i - 1) // 2 :][:i], *[zero] * (n - i)] for i in range(n)]
+    lower = torch.stack([torch.stack(row) for row in rows])
+    return torch.linalg.matrix_exp(lower - lower.mT)
+
+
+_STRUCTURES: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "diagonal": lambda numbers, n: torch.diag(numbers),
+    "blocks": lambda blocks, n: torch.block_diag(*blocks),
+    "symmetric": _symmetric,
+    "orthogonal": _orthogonal,
+}
 
 
 def _stack(values: list[Tensor]) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celldsl.check.cell import Add, Concat, Equation, Expr, Neg, Product
 from celldsl.schedule.names import join, stem
 from celldsl.schedule.part import Part
-from celldsl.schedule.rows import Block, Row, has_vector, signal_of
+from celldsl.schedule.rows import Block, Row, blocks_of, has_vector, signal_of
 from celldsl.schedule.schedule import Compute, Reference, Statement
 from celldsl.schedule.temporaries import Shared
 
@@ -55,6 +55,7 @@ class Before(Part):
         if isinstance(expr, Add):
             row, block = self.homes.get(expr, (None, None))
             whole = row is not None and len(expr.terms) == 1 + len(row.static) and has_vector(row.static)
+            whole = whole and row is not None and blocks_of(row.matrix) is None  # their product adds nothing itself
         else:
             block = self.plain.get((expr.left, expr.right)) if isinstance(expr, Product) else None
             whole = block is not None
@@ -72,6 +73,8 @@ class Before(Part):
         for row in rows:
             products = [self.product(term) for term in row.free]
             operands = tuple(product.right for product in products if product is not None)
+            if any(product is not None and blocks_of(product.left) is not None for product in products):
+                return ()
             if len(operands) < len(products) or len(set(operands)) < len(operands) or found not in (None, operands):
                 return ()
             if row.static and not has_vector(row.static):

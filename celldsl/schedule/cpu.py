@@ -172,15 +172,18 @@ def _handed_order(programs: Programs) -> list[Symbol]:
 def _weight_products(programs: Programs, cotangents: list[Symbol], handed: Buffer) -> tuple[WeightProduct, ...]:
     found: list[WeightProduct] = []
     for operand in dict.fromkeys(weight.operand for weight in programs.weights):
-        mine = {w.cotangent: w for w in programs.weights if w.operand == operand}
-        run: list[Weight] = []
-        for at, cotangent in enumerate([*cotangents, None]):
-            if cotangent in mine:
-                run.append(mine[cotangent])
-            elif run:
-                start = at - len(run)
-                found.append(WeightProduct(operand, tuple(run), handed.shapes[:start], handed.shapes[start:at]))
-                run = []
+        left = [weight for weight in programs.weights if weight.operand == operand]
+        while left:  # `A h + B h` are two matrices with one operand and one cotangent
+            mine = {weight.cotangent: weight for weight in reversed(left)}
+            left = [weight for weight in left if weight not in mine.values()]
+            run: list[Weight] = []
+            for at, cotangent in enumerate([*cotangents, None]):
+                if cotangent in mine:
+                    run.append(mine[cotangent])
+                elif run:
+                    start = at - len(run)
+                    found.append(WeightProduct(operand, tuple(run), handed.shapes[:start], handed.shapes[start:at]))
+                    run = []
     return tuple(found)
 
 

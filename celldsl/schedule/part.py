@@ -12,7 +12,17 @@ from __future__ import annotations
 from celldsl.check.cell import Add, Equation, Expr, Neg, Product
 from celldsl.check.width import Shape, Width
 from celldsl.schedule.names import join, stem
-from celldsl.schedule.rows import Block, Pile, Row, has_vector, product_in, product_name, signal_of, stem_of_all
+from celldsl.schedule.rows import (
+    Block,
+    Pile,
+    Row,
+    blocks_of,
+    has_vector,
+    product_in,
+    product_name,
+    signal_of,
+    stem_of_all,
+)
 from celldsl.schedule.schedule import Compute, Kind, Multiply, Reference, Statement
 from celldsl.schedule.temporaries import Shared
 
@@ -25,7 +35,7 @@ class Part:
         self.name = name
         self.equations = equations
         self.lowest = Kind.STATE if name == "step" else Kind.FREE  # what is computed here, not earlier
-        self.piles: dict[Expr, Pile] = {}
+        self.piles: dict[tuple[Expr, Width | None], Pile] = {}
         self.homes: dict[Expr, tuple[Row, Block]] = {}
         self.plain: dict[tuple[Expr, Expr], Block] = {}
         self.out: list[Statement] = []
@@ -105,9 +115,8 @@ class Part:
         return free, static
 
     def add_block(self, rows: list[Row], name: str = "") -> Block:
-        operand = rows[0].operand
         block = Block(rows, name)
-        self.piles.setdefault(operand, Pile(operand)).blocks.append(block)
+        self.piles.setdefault(rows[0].layout, Pile(rows[0].operand)).blocks.append(block)
         return block
 
     def add_plain(self, product: Product, of: str) -> None:
@@ -176,7 +185,7 @@ class Part:
 
     def result(self, block: Block) -> Reference:
         """The name of a block's results; the product is emitted when the first of its blocks is asked for."""
-        pile = self.piles[block.rows[0].operand]
+        pile = self.piles[block.rows[0].layout]
         if not pile.done:
             pile.done = True
             self.emit(pile)
@@ -186,7 +195,7 @@ class Part:
     def emit(self, pile: Pile) -> None:
         rows, names = pile.rows, self.shared.names
         operand = self.rewrite(pile.operand)
-        matrices = [self.shared.matrix(row.matrix) for row in rows]
+        matrices = [self.shared.matrix(blocks_of(row.matrix) or row.matrix) for row in rows]
         heights = [row.shape.dims[0] for row in rows]
         base = stem_of_all(matrices) or join("W", stem(pile.operand), "_")
         matrix = self.shared.stacked(list(matrices), heights, names.candidate(base, stem(pile.operand)))
@@ -205,8 +214,11 @@ class Part:
         return join("a" if self.name == "step" else product_name(row.matrix, row.operand), row.of, "_")
 
     def addend(self, pile: Pile, name: str) -> Expr | None:
-        """What the stacked product adds by itself: hoisted terms if every row has some, else constant ones."""
+        """What the stacked product adds by itself: hoisted terms if every row has some, else constant ones; the product
+        of blocks nothing."""
         rows = pile.rows
+        if blocks_of(rows[0].matrix) is not None:
+            return None
         if self.name == "step" and all(has_vector(row.free) for row in rows):
             for block in pile.blocks:
                 block.absorbs_free = block.absorbs_static = True

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from celldsl.check.cell import Add, Cell, Equation, Expr, Neg, Parameter, Product, Signal
-from celldsl.check.width import Shape
+from celldsl.check.cell import Add, Cell, Equation, Expr, Neg, Parameter, Product, Signal, Structured, Transpose
+from celldsl.check.width import Shape, Width
 from celldsl.schedule.names import stem
 from celldsl.schedule.schedule import Reference
 
@@ -24,6 +24,12 @@ class Row:
     def shape(self) -> Shape:
         return Shape(self.matrix.shape.dims[:1])
 
+    @property
+    def layout(self) -> tuple[Expr, Width | None]:
+        """Rows with the same one can stand in one stack: the operand, and the number of blocks of the matrix."""
+        blocks = blocks_of(self.matrix)
+        return self.operand, blocks.shape.dims[0] if blocks is not None else None
+
 
 @dataclass(eq=False)
 class Block:
@@ -38,7 +44,7 @@ class Block:
 
 @dataclass(eq=False)
 class Pile:
-    """The blocks of one operand, in one part."""
+    """The blocks of one operand, in one part; all matrices are full, or all are cut into so many blocks."""
 
     operand: Expr
     blocks: list[Block] = field(default_factory=list)
@@ -47,6 +53,19 @@ class Pile:
     @property
     def rows(self) -> list[Row]:
         return [row for block in self.blocks for row in block.rows]
+
+
+def blocks_of(matrix: Expr) -> Expr | None:
+    """What is stored of a block-diagonal matrix, of its negative or its transpose: (k, p/k, q/k)."""
+    if isinstance(matrix, Neg | Transpose):
+        inner = blocks_of(matrix.operand)
+        if inner is None:
+            return None
+        k, p, q = inner.shape.dims
+        shape = Shape((k, q, p)) if isinstance(matrix, Transpose) else inner.shape
+        return type(matrix)(shape, operand=inner)
+    is_cut = isinstance(matrix, Structured) and matrix.kind == "blocks"
+    return matrix.operand if is_cut else None  # type: ignore[attr-defined]
 
 
 def stem_of_all(matrices: list[Expr]) -> str:

@@ -77,7 +77,8 @@ class Derive:
 
 @dataclass(frozen=True)
 class Stack:
-    """`target`: matrices, or vectors, one above the other. A part that is None is zeros as wide as `widths` says."""
+    """`target`: matrices, or vectors, one above the other. A part that is None is zeros as wide as `widths` says.
+    Parts of three axes are the blocks of block-diagonal matrices, those of each place one above the other."""
 
     target: Reference
     parts: tuple[Expr | None, ...]
@@ -86,7 +87,10 @@ class Stack:
 
 @dataclass(frozen=True)
 class Multiply:
-    """One matrix product: `into` = rows of (matrix · operand + addend), a consecutive block for each name."""
+    """One matrix product: `into` = rows of (matrix · operand + addend), a consecutive block for each name.
+
+    A matrix of three axes is the blocks of a block-diagonal one, (k, p/k, q/k), or of several in one stack; there is
+    no addend then."""
 
     matrix: Expr
     operand: Expr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from celldsl.check.cell import Expr, Parameter, Signal
+from celldsl.check.cell import Expr, Parameter, Signal, Structured
 from celldsl.schedule.schedule import (
     Columns,
     Compute,
@@ -26,6 +26,8 @@ def show(expr: Expr) -> str:
         if isinstance(node, Columns):
             end = node.start + node.shape.dims[1]
             return Parameter(node.shape, name=f"{show(node.operand)}[:, {node.start}:{end}]".replace(" ", ""))
+        if isinstance(node, Structured):
+            return Parameter(node.shape, name=f"{node.kind}({show(node.operand)})")
         return None
 
     return text.show(expr.transform(name))
@@ -62,7 +64,7 @@ def _row(statement: Statement, part: str = "once") -> tuple[str, str]:
             product += f" + {show(statement.addend)}"
         return (
             f"{', '.join(r.name for r in statement.into)} = {product}",
-            "one product" if part == "step" else "all steps in one product",
+            _how(statement, part),
         )
     if isinstance(statement, Delay):
         name, delay = statement.signal.name, statement.delay
@@ -72,6 +74,11 @@ def _row(statement: Statement, part: str = "once") -> tuple[str, str]:
     assert isinstance(statement, Compute)
     label = f"({statement.equation.label})" if statement.equation and statement.equation.label else ""
     return f"{show(statement.target)} = {show(statement.value)}", label
+
+
+def _how(statement: Multiply, part: str) -> str:
+    kind = "product" if statement.matrix.shape.rank == 2 else "product of blocks"
+    return f"one {kind}" if part == "step" else f"all steps in one {kind}"
 
 
 def _factor(operand: Expr) -> str:

@@ -6,7 +6,7 @@ A part that needs an expression of parameters alone gets it from `once`; the loo
 
 from __future__ import annotations
 
-from celldsl.check.cell import Call, Cell, Expr, Mask, Neg, Parameter, Signal, Transpose
+from celldsl.check.cell import Call, Cell, Expr, Mask, Neg, Parameter, Signal, Structured, Transpose
 from celldsl.check.width import Shape, Width
 from celldsl.schedule.names import Names, join, stem
 from celldsl.schedule.rewrite import split_columns
@@ -50,6 +50,8 @@ class Shared:
             isinstance(expr, Transpose) and isinstance(expr.operand, Parameter)
         ):
             return expr
+        if isinstance(expr, Transpose) and isinstance(expr.operand, Structured):
+            return Transpose(expr.shape, operand=self.static(expr.operand))
         if kind == Kind.NUMBER and not any(isinstance(node, Call) for node in expr.walk()):
             return expr
         if expr not in self.statics:
@@ -60,7 +62,7 @@ class Shared:
 
     def matrix(self, expr: Expr) -> Expr:
         """A matrix that is to be stacked: a sign, a transpose or columns of a name stay as they are."""
-        if isinstance(expr, Neg | Columns):
+        if isinstance(expr, Neg | Columns) or (isinstance(expr, Transpose) and expr.shape.rank == 3):
             return expr.rebuild((self.matrix(expr.children[0]),))
         return self.static(expr)
 
@@ -106,6 +108,10 @@ class Shared:
         for width in widths:
             total = total + width
         some = next(part for part in parts if part is not None)
-        reference = self.temporary(Shape((total, *some.shape.dims[1:])), Kind.STATIC, base)
+        shape = Shape((total, *some.shape.dims[1:]))
+        if some.shape.rank == 3:  # blocks, of which each place has its own stack
+            count, _, columns = some.shape.dims
+            shape = Shape((count, total / count, columns))
+        reference = self.temporary(shape, Kind.STATIC, base)
         self.once.append(Stack(reference, tuple(parts), tuple(widths)))
         return reference

@@ -105,10 +105,18 @@ def _costs(cell: Cell, dependence: Dependence, expr: Expr, seen: set[Expr]) -> I
                 return
             seen.add(expr)
             if not isinstance(left, checked.Identity):
-                yield 2 * size_of(left.shape, cell)
+                yield 2 * _entries(left, cell)
         case checked.Call(function=function, arguments=arguments):
             rule = FUNCTIONS[function].rule
             entries = size_of(arguments[0].shape, cell) if rule in ("reduce", "dot") else size
             yield 2 * entries if rule == "dot" else entries
     for child in children:
         yield from _costs(cell, dependence, child, seen)
+
+
+def _entries(matrix: Expr, cell: Cell) -> sympy.Expr:
+    """The entries of a matrix that a product has to do with: of a block-diagonal one, those of its blocks."""
+    inner = matrix.operand if isinstance(matrix, (checked.Transpose, checked.Neg)) else matrix
+    if isinstance(inner, checked.Structured) and inner.kind == "blocks":
+        return size_of(inner.operand.shape, cell)
+    return size_of(matrix.shape, cell)

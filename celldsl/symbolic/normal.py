@@ -166,7 +166,18 @@ class Normal:
                 return _collect([(v + w, self.table.multiply(a, b)) for (v, a), (w, b) in pairs])
             case checked.Transpose(operand=operand):
                 return _collect([(_transpose(word), c) for word, c in self.matrix(operand)])
+            case checked.Structured(kind=kind, operand=operand):
+                knot = Knot(f"matrix {kind}", (self.numbers(operand),))
+                made = self.table.tie(knot, expr.shape).single
+                assert made is not None
+                return (((Factor(made),), ONE),)
         return (((Factor(self.opaque_matrix(expr)),), ONE),)
+
+    def numbers(self, expr: Expr) -> Polynomial:
+        """What a structured matrix is made of: a parameter, of any number of axes."""
+        if isinstance(expr, checked.Parameter) and expr.name not in self.derived:
+            return self.named(Name("parameter", expr.name), expr.shape)
+        return self.value(expr)
 
     def opaque_matrix(self, expr: Expr) -> Name:
         """A matrix that is no sum of products: a knot of the matrices, vectors and scalars that it is made of."""

@@ -94,6 +94,49 @@ _WHOLE: dict[str, Callable[..., Value]] = {
 }
 
 
+def _block_diagonal(blocks: list[Value], rows: int) -> Value:
+    width = len(blocks[0][0])
+    return [
+        [0.0] * width * at + row + [0.0] * width * (len(blocks) - 1 - at)
+        for at, block in enumerate(blocks)
+        for row in block
+    ]
+
+
+def _symmetric(numbers: list[float], n: int) -> Value:
+    return [[numbers[max(i, j) * (max(i, j) + 1) // 2 + min(i, j)] for j in range(n)] for i in range(n)]
+
+
+def _orthogonal(numbers: list[float], n: int) -> Value:
+    """exp(S - S^T) by its series, of a 256th of the exponent, squared eight times."""
+
+    def entry(i: int, j: int) -> float:
+        if i == j:
+            return 0.0
+        return numbers[i * (i - 1) // 2 + j] / 256 if i > j else -numbers[j * (j - 1) // 2 + i] / 256
+
+    def times(a: Value, b: Value) -> Value:
+        return [[_dot(row, column) for column in zip(*b, strict=True)] for row in a]
+
+    skew = [[entry(i, j) for j in range(n)] for i in range(n)]
+    power = total = [[float(i == j) for j in range(n)] for i in range(n)]
+    for order in range(1, 16):
+        power = [[value / order for value in row] for row in times(power, skew)]
+        total = [[a + b for a, b in zip(one, other, strict=True)] for one, other in zip(total, power, strict=True)]
+    for _ in range(8):
+        total = times(total, total)
+    return total
+
+
+STRUCTURES: dict[str, Callable[[Value, int], Value]] = {
+    "diagonal": lambda numbers, n: [[numbers[i] if i == j else 0.0 for j in range(n)] for i in range(n)],
+    "blocks": _block_diagonal,
+    "symmetric": _symmetric,
+    "orthogonal": _orthogonal,
+}
+"""The matrices that the numbers of structured parameters make, with so many rows."""
+
+
 def small_sizes(*cells: Cell) -> dict[str, int]:
     """Small sizes, all different, at which every width of the cells is a whole number."""
     dims = list(dict.fromkeys(name for cell in cells for name in cell.free_dims))
@@ -227,6 +270,8 @@ class _Scope:
                 return [_dot(row, right) for row in left]
             case checked.Transpose():
                 return [list(column) for column in zip(*values[0], strict=True)]
+            case checked.Structured(kind=kind):
+                return STRUCTURES[kind](values[0], int(expr.shape.dims[0].at(self.sizes)))
             case checked.Concat():
                 return [entry for value in values for entry in (value if isinstance(value, list) else [value])]
             case checked.Call(function=function) if FUNCTIONS[function].rule != "elementwise":

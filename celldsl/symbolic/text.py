@@ -23,6 +23,7 @@ from celldsl.check.cell import (
     Product,
     Setting,
     Signal,
+    Structured,
     Transpose,
 )
 from celldsl.source import NOWHERE
@@ -81,6 +82,8 @@ def _show(expr: Expr) -> tuple[str, int]:
             return f"{_within(left, _UNARY)} {_within(right, _PRODUCT)}", _PRODUCT
         case Transpose(operand=operand):
             return f"{_within(operand, _ATOM)}^T", _POWER
+        case Structured(operand=operand):
+            return _show(operand)
         case Concat(parts=parts):
             return "[" + "; ".join(show(part) for part in parts) + "]", _ATOM
         case Call(function=function, arguments=arguments):

@@ -89,4 +89,15 @@ cell SRU {
   c_t = f_t * c_{t-1} + (1 - f_t) * u_t
   h_t = r_t * tanh(c_t) + (1 - r_t) * u_t
 }""",
+    "Structured": """
+cell Structured {
+  dim r
+  param W: n×m lowrank(r)
+  param U: n×n diagonal
+  param S: n×n symmetric
+  param O: n×n orthogonal
+  param P: n×n blocks(1)
+  f_t = σ(W x_t + U h_{t-1} + S h_{t-1} + P^T h_{t-1} + b_f)
+  h_t = f_t ⊙ tanh(O h_{t-1} + W x_t) + O^T (f_t ⊙ h_{t-1})
+}""",
 }

@@ -127,4 +127,23 @@ CELLS: dict[str, str] = {
         f_t = σ(W_f x_t + V_f s_{t-1} + U_f h_{t-1})
         s_t = tanh(U_s h_{t-1} + b_s)
         h_t = f_t ⊙ h_{t-1} + i_t ⊙ s_t""",
+    "blocks": """
+        hyper heads = 3
+        dim d = 2 n
+        param R_i, R_z: n×n blocks(heads)
+        param V: d×n blocks(heads)
+        param U: n×m blocks(1)
+        i_t = σ(W_i x_t + R_i h_{t-1} + b_i)
+        z_t = tanh(U x_t + R_z^T h_{t-1} - R_i (i_t ⊙ h_{t-1}) + Q tanh(V h_{t-1}) + b_z)
+        h_t = i_t ⊙ h_{t-1} + (1 - i_t) ⊙ z_t""",
+    "structures": """
+        dim r
+        param W: n×m lowrank(r)
+        param U: n×n diagonal
+        param S: n×n symmetric
+        param O: n×n orthogonal
+        param P: n×n blocks(2)
+        A = P + P^T - S + U
+        f_t = σ(W x_t + U h_{t-1} + W W^T O h_{t-1} + b_f)
+        h_t = f_t ⊙ tanh(A h_{t-1} + W x_t + O^T S^T (f_t ⊙ h_{t-1}))""",
 }

@@ -274,3 +274,8 @@ def test_settings_are_arguments_and_attributes() -> None:
     assert "alpha=0.0, k=4" in repr(other)
     with pytest.raises(ValueError, match="r = n/k must be a whole number, got k=3, n=8"):
         build.module(spec).C(3, 8, k=3)
+
+
+def test_blocks_must_divide_their_widths() -> None:
+    with pytest.raises(ValueError, match="C: n/heads must be a whole number, got heads=3, n=8"):
+        build.module("hyper heads = 3; param U: n×n blocks(heads); h_t = tanh(W x_t + U h_{t-1})").C(5, 8)

@@ -148,7 +148,9 @@ class Constructor:
         return [*result, "self.two_biases = two_biases"]
 
     def _widths(self) -> list[Width]:
-        shapes = [info.shape for info in self.cell.parameters] + [info.shape for info in self.cell.signals]
+        # The n(n+1)/2 numbers of a symmetric matrix are always a whole number, and n(n-1)/2 may be none.
+        counted = [info for info in self.cell.parameters if (info.structure or ("",))[0] not in _TRIANGLES]
+        shapes = [info.shape for info in counted] + [info.shape for info in self.cell.signals]
         return list(dict.fromkeys(dim for shape in shapes for dim in shape.dims))
 
     def _fixed(self, argument: str, width: Width, signal: str) -> list[str]:
@@ -195,6 +197,9 @@ class Constructor:
             assign(self.attributes[f"{name}_hh"], f"parameter({self.width(self.cell.parameter[name].shape.width)})")
             for name in self.doubled
         ]
+
+
+_TRIANGLES = ("symmetric", "orthogonal")
 
 
 def _error(message: str) -> list[str]:

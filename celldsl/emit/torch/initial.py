@@ -24,13 +24,19 @@ _CALLS = {
 }
 """`lecun` is a normal with variance 1 / fan-in, which torch calls by another name."""
 
+_OF_MATRICES = frozenset({"glorot", "glorot_normal", "kaiming", "lecun", "orthogonal", "identity"})
+"""What starts each block of a block-diagonal matrix by itself."""
+
 
 def resets(schedule: Schedule, attributes: dict[str, str], hidden_size: str) -> list[str]:
     """The statements of `reset_parameters`, one for each way to start; second biases start at zero."""
     printer = _printer(schedule, attributes)
     groups: dict[str, list[str]] = {}
     for info in schedule.cell.parameters:
-        groups.setdefault(_call(info, printer), []).append(read(attributes[info.name]))
+        name = read(attributes[info.name])
+        init = info.init or _default(info)
+        is_cut = info.shape.rank == 3 and init.kind in _OF_MATRICES
+        groups.setdefault(_call(init, printer), []).append(f"*{name}.detach()" if is_cut else name)
     result: list[str] = []
     if _CALLS["default"] in groups:
         result.append(f"bound = 1 / math.sqrt({read(hidden_size)})")
@@ -43,6 +49,8 @@ def resets(schedule: Schedule, attributes: dict[str, str], hidden_size: str) -> 
 
 
 def _all(call: str, names: list[str]) -> list[str]:
+    if len(names) == 1 and names[0].startswith("*"):
+        return [f"for block in {names[0][1:]}:", f"    {call.format('block')}"]
     if len(names) == 1:
         return [call.format(names[0])]
     head = f"for value in ({', '.join(names)}):"
@@ -51,9 +59,8 @@ def _all(call: str, names: list[str]) -> list[str]:
     return [head, f"    {call.format('value')}"]
 
 
-def _call(info: ParameterInfo, printer: Printer) -> str:
+def _call(init: InitCall, printer: Printer) -> str:
     """The call that starts a parameter, with `{}` for the parameter."""
-    init = info.init or _default(info)
     kind, numbers = init.kind, init.arguments
     if kind == "constant" and numbers == (0,):
         kind, numbers = "zeros", ()
@@ -65,8 +72,9 @@ def _call(info: ParameterInfo, printer: Printer) -> str:
 
 
 def _default(info: ParameterInfo) -> InitCall:
-    """Where the spec says nothing: Glorot for matrices, zero for biases, U(±1/√n) for other vectors and scalars."""
-    if info.shape.rank == 2:
+    """Where the spec says nothing: Glorot for matrices and blocks, zero for biases, U(±1/√n) for other vectors and
+    scalars."""
+    if info.shape.rank >= 2:
         return InitCall("glorot")
     return InitCall("zeros") if info.bias else InitCall("default")
 

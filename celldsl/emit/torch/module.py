@@ -30,7 +30,12 @@ def module(schedule: Schedule) -> str:
     """The text of the module of a schedule."""
     view = View(schedule)
     classes = "".join(_templates().get_template(name).render(v=view) for name in ("cell.jinja", "layer.jinja"))
-    return _templates().get_template("module.jinja").render(v=view, classes=classes, uses_math="math." in classes)
+    helpers = [name for name in ("blockwise", "block_diagonal", "symmetric", "orthogonal") if f" {name}(" in classes]
+    return (
+        _templates()
+        .get_template("module.jinja")
+        .render(v=view, classes=classes, uses_math="math." in classes, helpers=helpers)
+    )
 
 
 @cache

@@ -29,6 +29,7 @@ from celldsl.check.cell import (
     Product,
     Setting,
     Signal,
+    Structured,
     Transpose,
 )
 from celldsl.check.width import Width
@@ -104,7 +105,11 @@ class Printer:
         if isinstance(expr, Product):
             return self._product(expr)
         if isinstance(expr, Transpose):
-            return f"{self.text(expr.operand, Level.ATOM)}.t()", Level.ATOM
+            turn = ".t()" if expr.shape.rank == 2 else ".transpose(1, 2)"  # or of each block
+            return f"{self.text(expr.operand, Level.ATOM)}{turn}", Level.ATOM
+        if isinstance(expr, Structured):
+            size = f", {self.width(expr.shape.dims[0])}" if expr.kind in ("symmetric", "orthogonal") else ""
+            return f"{_MATRICES[expr.kind]}({self.text(expr.operand)}{size})", Level.ATOM
         if isinstance(expr, Columns):
             return self._columns(expr), Level.ATOM
         if isinstance(expr, Concat):
@@ -183,6 +188,14 @@ class Printer:
             return template.format(*map(self.text, expr.arguments)), Level.ATOM
         return template.format(*(self.text(argument, Level.ATOM) for argument in expr.arguments)), Level.SUM
 
+
+_MATRICES = {
+    "diagonal": "torch.diag",
+    "blocks": "block_diagonal",
+    "symmetric": "symmetric",
+    "orthogonal": "orthogonal",
+}
+"""What makes the matrix of a structured parameter; all but the first stand at the end of a module that needs them."""
 
 _ONE_CALL = re.compile(r"[\w.]+\((\{\d\}|[\d.]+)(, (\{\d\}|[\d.]+))*\)")
 

@@ -9,7 +9,7 @@ from celldsl.check.width import Shape, Width
 from celldsl.emit.torch import noise
 from celldsl.emit.torch.identifiers import read
 from celldsl.emit.torch.lines import lines
-from celldsl.emit.torch.printer import Level, named
+from celldsl.emit.torch.printer import Level, Printer, named
 from celldsl.emit.torch.spelling import Spelling
 from celldsl.schedule.schedule import (
     Compute,
@@ -148,9 +148,10 @@ class Writer(Spelling):
             for part, width in zip(statement.parts, statement.widths, strict=True)
         ]
         name, shape, turn = self.whole_leaf(statement.target), statement.target.shape, ""
-        if statement.target.name in self.transposed:
+        if statement.target.name in self.transposed and shape.rank < 3:
             name, shape, turn = self._transpose_name(name), Shape(shape.dims[::-1]), ".t()"
-        result = lines(f"{name} = torch.cat([{', '.join(parts)}]){turn}", self.shape(shape, ""))
+        along = ", dim=1" if shape.rank == 3 else ""
+        result = lines(f"{name} = torch.cat([{', '.join(parts)}]{along}){turn}", self.shape(shape, ""))
         if self._all_doubled(statement):
             seconds = [
                 read(self.attributes[f"{part.name}_hh"]) for part in statement.parts if isinstance(part, Parameter)
@@ -163,6 +164,9 @@ class Writer(Spelling):
         return self.name_of("transposed", name, f"{name}_T")
 
     def _multiply(self, statement: Multiply) -> list[str]:
+        if statement.matrix.shape.rank == 3:
+            comment = f"# The {_products(statement)} with {show(statement.operand)}, all steps at once."
+            return [comment, *self._blockwise(statement, self.seq, self.seq.text(statement.matrix), "N")]
         words = [self.seq.text(statement.operand), self.seq.text(statement.matrix)]
         if statement.addend is not None:
             words.append(self.seq.text(statement.addend))
@@ -170,6 +174,18 @@ class Writer(Spelling):
             f"# The {_products(statement)} with {show(statement.operand)}, all steps at once.",
             *self._into(statement, f"F.linear({', '.join(words)})", "N"),
         ]
+
+    def _blockwise(self, statement: Multiply, at: Printer, blocks: str, rows: str, indent: int = 8) -> list[str]:
+        """Products with block-diagonal matrices, as one batch of products with their blocks."""
+        names = [self.whole_leaf(reference) for reference in statement.into]
+        count = statement.matrix.shape.dims[0]
+        heights = ", ".join(self.seq.width(reference.shape.dims[0] / count) for reference in statement.into)
+        product = f"blockwise({at.text(statement.operand)}, {blocks}, [{heights}])"
+        shapes = list(dict.fromkeys(self.shape(reference.shape, rows) for reference in statement.into))
+        if len(names) == 1:
+            return lines(f"{names[0]} = {product}[0]", shapes[0], indent)
+        comment = f"{shapes[0]} each" if len(shapes) == 1 else ", ".join(shapes)
+        return lines(f"{', '.join(names)} = {product}", comment, indent)
 
     def _into(self, statement: Multiply, product: str, rows: str, indent: int = 8) -> list[str]:
         names = [self.whole_leaf(reference) for reference in statement.into]
@@ -279,6 +295,12 @@ class Writer(Spelling):
         return [*comment, *lines(f"{self.step_leaf(target)} = {text}", self.shape(target.shape, "B"), 12)]
 
     def _step_multiply(self, statement: Multiply) -> list[str]:
+        if statement.matrix.shape.rank == 3:
+            blocks = self.seq.text(statement.matrix)
+            if not blocks.isidentifier():
+                blocks = self.alias(blocks, self._stem(statement.matrix))
+            comment = f"# The {_products(statement)} with {show(statement.operand)}."
+            return [comment, *self._blockwise(statement, self.step, blocks, "B", 12)]
         matrix = self._turned(statement.matrix)
         operand = self.step.text(statement.operand)
         if statement.addend is None:

@@ -23,7 +23,6 @@ from celldsl.runtime.kernel.once import Once, work_out
 from celldsl.runtime.kernel.operator import Operator, operator_of
 from celldsl.schedule import plan_kernels, plan_module
 from celldsl.schedule.cpu import takes
-from celldsl.schedule.cpu_program import NotForCpu
 from celldsl.source import Source
 from celldsl.symbolic import lower
 from celldsl.symbolic.counts import doubled_biases
@@ -45,9 +44,6 @@ class CellKernels:
     """
 
     def __init__(self, cell: Cell):
-        for info in cell.parameters:
-            if info.structure is not None:
-                raise NotForCpu(f"{info.name} is {info.structure[0]}: kernels take full matrices only")
         self.cell = cell
         self.form: Form = lower(cell)
         self.attributes = View(plan_module(self.form)).constructor.attributes

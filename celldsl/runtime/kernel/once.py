@@ -36,7 +36,36 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "outer": torch.outer,
     "scalar": lambda a: a.squeeze(-1),
 }
-"""By name; besides those, `number`, `eye` and `wide` take a number."""
+"""By name; besides those, `number`, `eye` and `wide` take a number, and so do structures."""
+
+
+def _block_diagonal(blocks: Tensor, rows: int) -> Tensor:
+    k, p, q = blocks.shape
+    places = torch.eye(k, dtype=blocks.dtype, device=blocks.device)
+    return (places[:, None, :, None] * blocks[:, :, None, :]).reshape(k * p, k * q)
+
+
+def _symmetric(numbers: Tensor, n: int) -> Tensor:
+    at = torch.arange(n, device=numbers.device)
+    high, low = torch.maximum(at[:, None], at), torch.minimum(at[:, None], at)
+    return numbers[high * (high + 1) // 2 + low]
+
+
+def _orthogonal(numbers: Tensor, n: int) -> Tensor:
+    at = torch.arange(n, device=numbers.device)
+    high, low = torch.maximum(at[:, None], at), torch.minimum(at[:, None], at)
+    padded = torch.nn.functional.pad(numbers, [0, 1])  # what the diagonal's index may read, times zero
+    skew = padded[(high * (high - 1) // 2 + low).clamp(max=numbers.shape[0])] * torch.sign(at[:, None] - at)
+    return torch.linalg.matrix_exp(skew)
+
+
+STRUCTURES: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "diagonal": lambda numbers, n: torch.diag(numbers),
+    "blocks": _block_diagonal,
+    "symmetric": _symmetric,
+    "orthogonal": _orthogonal,
+}
+"""The full matrix of a structured parameter, with so many rows: kernels know no others."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +94,8 @@ class Once:
                 registers.append(torch.eye(int(number), dtype=like.dtype, device=like.device))
             elif name == "wide":
                 registers.append(registers[reads[0]].expand(int(number)))
+            elif name in STRUCTURES:
+                registers.append(STRUCTURES[name](registers[reads[0]], int(number)))
             else:
                 registers.append(OPERATIONS[name](*[registers[read] for read in reads]))
         return [registers[at] for at in self.constants], [registers[at] for at in self.matrices]
@@ -138,6 +169,8 @@ class _Writer:
             return (
                 value if TABLE[node.function].rule in ("elementwise", "along", "outer") else self.do("scalar", [value])
             )
+        if isinstance(node, checked.Structured):
+            return self.do(node.kind, reads, float(node.shape.dims[0].at(self.sizes)))
         return self.do(_NAMES[type(node)], reads)
 
     # --- constants of the tape ----------------------------------------------------------
