@@ -64,7 +64,7 @@ def measure(row: Row) -> Measured:
         states = [state.abs() + 0.1 for state in states]
 
     ours, cotangents = _ours(layer, own, x, states, generator)
-    names = [*compiled.states][: len(states)]
+    names = carried(compiled.checked)
     order = row.states.split()
     peer = row.make(m, n)
     shapes = peer.shapes()
@@ -89,6 +89,17 @@ def measure(row: Row) -> Measured:
         constant=constants(row, shapes),
         zeroed=sum(own[name].numel() for name in zero),
     )
+
+
+def carried(cell) -> list[str]:
+    """The names of what is carried, in the order of the layer's state: `h`, and `h_2` for the h two steps back."""
+    deepest = max(info.depth for info in cell.states)
+    return [
+        info.name if delay == 1 else f"{info.name}_{delay}"
+        for delay in range(1, deepest + 1)
+        for info in cell.states
+        if info.depth >= delay
+    ]
 
 
 def layer_sizes(compiled, m: int, n: int, row: Row) -> dict[str, int]:

@@ -12,6 +12,7 @@ import torch
 
 import celldsl
 from celldsl.runtime import compare
+from tests.peers.measure import carried
 from tests.zoo import references
 from tests.zoo.references import REFERENCES
 
@@ -35,11 +36,11 @@ def test_module_is_what_the_paper_says(name):
     parameters = SimpleNamespace(**randomised(layer))
     x, before = given(cell, layer, sizes)
 
-    output, after = layer(torch.from_numpy(x), before)
+    output, after = layer(*map(torch.from_numpy, x), before)
     expected, states = run(reference.step, parameters, x, cell, before)
 
     assert deviation(output, expected) <= 1e-12
-    for state, found in zip(cell.states, compare.parts(after), strict=True):
+    for state, found in zip(carried(cell.checked), compare.parts(after), strict=True):
         assert deviation(found[0], states[state]) <= 1e-12, state
     assert sum(each.numel() for each in layer.parameters()) == reference.params(**sizes) == cell.count(**sizes)
 
@@ -76,24 +77,30 @@ def randomised(layer) -> dict[str, np.ndarray]:
 
 
 def given(cell, layer, sizes):
-    """Inputs and a state to start from, at random."""
+    """Inputs and a state to start from, at random; an input of one number, such as a time, is above zero."""
     generator = np.random.default_rng(2)
-    (width,) = (info.shape.width.at(sizes) for info in cell.checked.inputs)
-    x = generator.standard_normal((STEPS, ROWS, int(width)))
+    widths = [int(info.shape.width.at(sizes)) for info in cell.checked.inputs]
+    x = [generator.standard_normal((STEPS, ROWS, width)) for width in widths]
+    x = [each if info.shape.rank else np.abs(each) for each, info in zip(x, cell.checked.inputs, strict=True)]
     widths = compare.state_widths(cell.checked, compare.all_sizes(cell.checked, sizes))
     parts = tuple(torch.from_numpy(0.5 * generator.standard_normal((1, ROWS, each))) for each in widths)
     return x, parts if len(parts) > 1 else parts[0]
 
 
 def run(step, parameters, x, cell, before):
-    """The reference, row by row and step by step: the output at each step, and the states after the last."""
-    start = dict(zip(cell.states, (part[0].numpy() for part in compare.parts(before)), strict=True))
+    """The reference, row by row and step by step: the output at each step, and the states after the last.
+
+    A step is given its input, or the inputs by name where there are several.
+    """
+    start = dict(zip(carried(cell.checked), (part[0].numpy() for part in compare.parts(before)), strict=True))
     outputs, last = [], []
     for row in range(ROWS):
         found = {name: value[row] for name, value in start.items()}
         outputs.append([])
         for time in range(STEPS):
-            found = step(parameters, x[time, row], SimpleNamespace(**found))
+            entering = {name: each[time, row] for name, each in zip(cell.inputs, x, strict=True)}
+            given = SimpleNamespace(**entering) if len(entering) > 1 else x[0][time, row]
+            found = step(parameters, given, SimpleNamespace(**found))
             outputs[-1].append(found[cell.checked.output])
         last.append(found)
     return np.stack(outputs, axis=1), {name: np.stack([found[name] for found in last]) for name in start}

@@ -33,6 +33,12 @@ def _apart(cell: Any, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, tu
     return output, after if isinstance(after, tuple) else (after,)
 
 
+def _delayed(cell: Any, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Of the cell that is handed an earlier state: the states of the last steps, the latest first."""
+    state = cell(x, states[0], states[-1])
+    return state, (state, *states[:-1])
+
+
 def _make(name: str, step: Callable[..., Any], **options: Any) -> Callable[[int, int], Peer]:
     def make(m: int, n: int) -> Peer:
         module = getattr(torchrecurrent, name)(m, n, **options).to(torch.float64)
@@ -57,7 +63,41 @@ SQUARE = (4, 4)
 HARD = 1e-7
 """torch's hard sigmoid has its slope, 1/6, in single precision."""
 
+PREVIOUS = {"weight_ih": "W_z W_f W_o", "weight_hh": "V_z V_f V_o", "bias_ih": "b_z b_f b_o"}
+"""Of the strongly typed cells, whose second matrix reads the input before."""
+
 ROWS = [
+    _row(
+        "antisymmetric_rnn",
+        "AntisymmetricRNNCell",
+        _gates("V_h", "W_h", "b_h"),
+        options={"epsilon": 0.05, "gamma": 0.01},
+    ),
+    _row(
+        "gated_antisymmetric_rnn",
+        "GatedAntisymmetricRNNCell",
+        _gates("V_z V_h", "W_h", "b_z b_h"),
+        options={"epsilon": 0.05, "gamma": 0.01},
+    ),
+    _row("t_gru", "TGRUCell", PREVIOUS, _two, states="h x"),
+    _row("t_lstm", "TLSTMCell", PREVIOUS, _apart, states="c x"),
+    _row(
+        "tau_gru",
+        "tauGRUCell",
+        _gates("U_1 U_2 U_3 U_4", "W_1 W_2 W_3 W_4", "b_1 b_2 b_3 b_4"),
+        _delayed,
+        states="h h_2 h_3 h_4 h_5",
+    ),
+    _row(
+        "scrn",
+        "SCRNCell",
+        _gates("B A", "R I", "0 0", weight_ch="P 0"),
+        _two,
+        states="h s",
+        settings={"s": 5},
+        options={"alpha": 0.95, "context_bias": False},
+        deviates="its state is the output layer of the paper, tanh of products with the hidden and the context layer",
+    ),
     _row("atr", "ATRCell", {"weight_ih": "W", "weight_hh": "U"}, options={"bias": False}),
     _row("brc", "BRCell", _gates("U_a U_c U", "w_a w_c", "b_a b_c 0")),
     _row("nbrc", "NBRCell", _gates("U_a U_c U", "W_a W_c", "b_a b_c 0")),

@@ -42,3 +42,9 @@ def multiplicative_rnn(p, x, s):
 def mi_rnn(p, x, s):
     wx, uh = p.W @ x, p.U @ s.h
     return {"h": tanh(p.alpha * wx * uh + p.beta_1 * uh + p.beta_2 * wx + p.b)}
+
+
+@reference(params=lambda m, n, s: m * n + m * s + n * n + n * s)
+def scrn(p, x, s):
+    context = 0.05 * (p.B @ x) + 0.95 * s.s
+    return {"s": context, "h": sigmoid(p.P @ context + p.A @ x + p.R @ s.h)}

@@ -127,3 +127,11 @@ def miru2(p, x, s):
 @reference(params=lambda m, n: m * n + 2 * n)
 def indrnn(p, x, s):
     return {"h": relu(p.W @ x + p.u * s.h + p.b)}
+
+
+@reference(params=lambda m, n: m * n + n * n + 5 * n)
+def delta_rnn(p, x, s):
+    recurrent, data = p.V @ s.h, p.W @ x
+    candidate = tanh(p.alpha * recurrent * data + p.beta_1 * recurrent + p.beta_2 * data + p.b)
+    r = sigmoid(data + p.b_r)
+    return {"h": tanh((1 - r) * candidate + r * s.h)}

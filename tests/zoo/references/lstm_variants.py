@@ -142,3 +142,17 @@ def plstm(p, x, s):
     i, o, f = (sigmoid(gate(p, letter, x, s.h)) for letter in "iof")
     c = i * tanh(gate(p, "u", x, s.h) + p.p * s.c) + f * s.c
     return {"h": o * tanh(c), "c": c}
+
+
+@reference(params=lambda m, n: 4 * (m * n + n * n + n) + 10 * n)
+def layernorm_lstm(p, x, s):
+    def normal(a):
+        return (a - a.mean()) / np.sqrt(a.var() + 1e-5)
+
+    def gate(name):
+        of_h = getattr(p, f"alpha_{name}") * normal(getattr(p, f"W_{name}") @ s.h)
+        of_x = getattr(p, f"gamma_{name}") * normal(getattr(p, f"U_{name}") @ x)
+        return of_h + of_x + getattr(p, f"b_{name}")
+
+    c = sigmoid(gate("f")) * s.c + sigmoid(gate("i")) * tanh(gate("g"))
+    return {"c": c, "h": sigmoid(gate("o")) * tanh(p.alpha_c * normal(c) + p.b_c)}

@@ -42,3 +42,24 @@ def unicornn(p, x, s):
     pace = 0.1 * (0.5 + 0.5 * tanh(p.c / 2))
     z = s.z - pace * (tanh(p.w * s.y + p.V @ x + p.b) + s.y)
     return {"z": z, "y": s.y + pace * z}
+
+
+@reference(params=lambda m, n: m * n + n * n + n)
+def antisymmetric_rnn(p, x, s):
+    turn = (p.W_h - p.W_h.T) @ s.h - 0.01 * s.h
+    return {"h": s.h + 0.05 * tanh(turn + p.V_h @ x + p.b_h)}
+
+
+@reference(params=lambda m, n: 2 * m * n + n * n + 2 * n)
+def gated_antisymmetric_rnn(p, x, s):
+    turn = (p.W_h - p.W_h.T) @ s.h - 0.01 * s.h
+    z = sigmoid(turn + p.V_z @ x + p.b_z)
+    return {"h": s.h + 0.05 * z * tanh(turn + p.V_h @ x + p.b_h)}
+
+
+@reference(params=lambda m, n: m * n + 2 * n * n + n)
+def lipschitz_rnn(p, x, s):
+    def bounded(M, v):
+        return 0.25 * (M @ v + M.T @ v) + 0.75 * (M @ v - M.T @ v) - 0.001 * v
+
+    return {"h": s.h + 0.03 * (bounded(p.M_A, s.h) + tanh(bounded(p.M_W, s.h) + p.U @ x + p.b))}
