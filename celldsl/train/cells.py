@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import nn
 
+from celldsl.check.cell import Cell, Expr, Parameter, Product, Signal
 from celldsl.train.errors import TrainError
 from celldsl.train.model import Layer
 from celldsl.train.settings import Settings
@@ -56,7 +57,8 @@ def find_cell(settings: Settings, text: str | None = None) -> TrainedCell:
         def torchs(m: int, **changes: Any) -> nn.Module:
             return kind(m, **{"hidden_size": settings.hidden, **options, **changes})
 
-        return TrainedCell(source, source, Layer(torchs, width, settings.bidirectional, settings.layers))
+        layer = Layer(torchs, width, settings.bidirectional, settings.layers, ("weight_hh",))
+        return TrainedCell(source, source, layer)
 
     import celldsl
 
@@ -70,7 +72,29 @@ def find_cell(settings: Settings, text: str | None = None) -> TrainedCell:
             raise TrainError(f"{error} (in cell_options; --cell-option name=value on the command line)") from error
         return layer
 
-    return TrainedCell(cell.name, cell.spec, Layer(make, width, settings.bidirectional, settings.layers))
+    found = Layer(make, width, settings.bidirectional, settings.layers, recurrent_matrices(cell.checked))
+    return TrainedCell(cell.name, cell.spec, found)
+
+
+def recurrent_matrices(cell: Cell) -> tuple[str, ...]:
+    """The parameters by which a cell multiplies something made of a state, as matrices: LSTM's U_i, U_f, U_o, U_c."""
+    states = {info.name for info in cell.signals if info.role == "state"}
+    made: set[str] = set()  # signals of this step that a state went into
+    found: list[str] = []
+
+    def remembers(expr: Expr) -> bool:
+        return any(
+            isinstance(node, Signal) and (node.name in made or (node.delay > 0 and node.name in states))
+            for node in expr.walk()
+        )
+
+    for equation in cell.steps:
+        for node in equation.value.walk():
+            if isinstance(node, Product) and remembers(node.right):
+                found += [part.name for part in node.left.walk() if isinstance(part, Parameter)]
+        if remembers(equation.value):
+            made.add(equation.target)
+    return tuple(dict.fromkeys(found))
 
 
 def _known_options(name: str, kind: type[nn.Module], settings: Settings) -> None:

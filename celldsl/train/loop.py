@@ -20,12 +20,13 @@ import torch
 from torch import Tensor
 
 from celldsl import machine
-from celldsl.train import checkpoint, rng
+from celldsl.train import carry, checkpoint, rng
+from celldsl.train.average import Average
 from celldsl.train.cells import find_cell
 from celldsl.train.errors import CheckpointError, Diverged, TrainError, TrainInterrupted
 from celldsl.train.fabric import of_all, shard, start, threads
 from celldsl.train.folder import RunFolder
-from celldsl.train.model import count
+from celldsl.train.model import begin_from, count
 from celldsl.train.progress import Progress
 from celldsl.train.rate import make_optimiser, rate
 from celldsl.train.result import Result, hardware
@@ -34,7 +35,7 @@ from celldsl.train.scores import Scores
 from celldsl.train.settings import Settings
 from celldsl.train.stop import Stop
 from celldsl.train.tasks import make_task
-from celldsl.train.tasks.task import Split, Task
+from celldsl.train.tasks.task import Batch, Split, Task
 
 SHOWN_EVERY = 0.2  # seconds between two calls of Progress.step
 ASKED_EVERY = 25  # steps between two looks at loss and signals where looking costs: on a GPU, or among processes
@@ -112,12 +113,15 @@ class Run:
 
         rng.seed_all(settings.seed, "weights")
         self.model = task.model(self.cell.layer, self.data_facts)
+        begin_from(self.model, data.initial)
         self.parameters = {"layer": count(getattr(self.model, "rnn", self.model)), "model": count(self.model)}
         self.optimiser = make_optimiser(settings, self.model.parameters())
+        self.average = Average(self.model, settings.nonmono if settings.optimiser == "nt-asgd" else None)
         self.runner, self.stepper = self.fabric.setup(self.model, self.optimiser)
         rng.seed_all(settings.seed, "noise", self.fabric.global_rank)
 
         self.at, self.scores = Position(), Scores()
+        self.carried: Batch = {}
         self.header = self._header()
         if facts:
             self._restore(tensors, facts)
@@ -142,17 +146,15 @@ class Run:
     # An epoch
 
     def _train_epoch(self) -> None:
-        settings, at = self.settings, self.at
-        speed = rate(settings, at.epoch, at.rows[-1]["train"]["loss"] if at.rows else None)
+        at, speed = self.at, self._speed()
         if not math.isfinite(speed):
             self._diverged(f"the learning rate became {speed} at the start of epoch {at.epoch + 1}")
-        for group in self.optimiser.param_groups:
-            group["lr"] = speed
         batches = self._batches()
         self.model.train()
         watched = 1 if self.fabric.device.type == "cpu" and self.fabric.world_size == 1 else ASKED_EVERY
         started = time.perf_counter() - at.seconds
         for index in batches[at.step :]:
+            self._set_rate(speed * self.task.rate_scale(index))
             loss = self._step(index)
             at.step += 1
             if at.step % watched == 0 or at.step == len(batches):
@@ -165,15 +167,24 @@ class Run:
         chance = rng.generator(self.settings.seed, "order", self.at.epoch)
         return self.task.batches(self.train_part, self.settings.batch, chance)
 
+    def _speed(self) -> float:
+        """The learning rate of the epoch under way."""
+        return rate(self.settings, self.at.epoch, self.at.rows[-1]["train"]["loss"] if self.at.rows else None)
+
+    def _set_rate(self, speed: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = speed
+
     def _step(self, index: Tensor) -> Tensor:
         """One batch: forward, backward, update. Returns this process' share of the loss, on its device."""
         fabric = self.fabric
         part, counted = shard(fabric, index)
-        batch = self.train_part.take(part.to(fabric.device))
+        batch = {**self.train_part.take(part.to(fabric.device)), **self.carried}
         begun = time.perf_counter()
         scored = self.task.score(self.runner, batch)
-        # Processes average their gradients: the factor makes that the gradient of the mean over the whole batch.
-        loss = scored.loss[:counted].sum() * (fabric.world_size / len(index))
+        # Processes average their gradients: the factor makes that the gradient of the whole batch's mean, or sum.
+        over = len(index) if self.settings.reduction == "mean" else 1
+        loss = scored.loss[:counted].sum() * (fabric.world_size / over)
         if scored.penalty is not None:
             loss = loss + scored.penalty
         fabric.backward(loss)
@@ -182,6 +193,8 @@ class Run:
             fabric.clip_gradients(self.model, self.optimiser, max_norm=self.settings.clip, error_if_nonfinite=False)
         self.stepper.step()
         self.optimiser.zero_grad(set_to_none=True)
+        self.average.add()
+        self.carried = {name: tensor.detach() for name, tensor in scored.carry.items()}
         self.at.model_seconds += computed - begun
         self.at.update_seconds += time.perf_counter() - computed
         self.scores.add(scored, len(index), counted, fabric.global_rank, fabric.world_size)
@@ -216,15 +229,16 @@ class Run:
         begun = time.perf_counter()
         row: dict[str, Any] = {
             "epoch": at.epoch + 1,
-            "lr": self.optimiser.param_groups[0]["lr"],
+            "lr": self._speed(),
             "steps": at.step,
             "train": self._summary(self.scores),
         }
-        for name, part in self.parts.items():
-            row[name] = self._evaluate(part)
-            for key, value in row[name].items():
-                if not math.isfinite(value):
-                    self._diverged(f"the {name} {key} became {value} after epoch {at.epoch + 1}")
+        with self.average.in_place():
+            for name, part in self.parts.items():
+                row[name] = self._evaluate(name, part)
+                for key, value in row[name].items():
+                    if not math.isfinite(value):
+                        self._diverged(f"the {name} {key} became {value} after epoch {at.epoch + 1}")
         row["seconds"] = at.seconds
         # On a GPU the host is done with a step before the device is: what it measures is not the model's time.
         timed = self.fabric.device.type == "cpu"
@@ -239,22 +253,28 @@ class Run:
         at.seconds = at.model_seconds = at.update_seconds = 0.0
         if best:
             at.best, at.best_epoch = value, at.epoch
-        self.scores = Scores()
+        self.scores, self.carried = Scores(), {}
         if self.folder and self.first:
             if best:
-                checkpoint.save(self.folder.best, checkpoint.prefixed("model", self.model.state_dict()), self._facts())
+                with self.average.in_place():
+                    weights = checkpoint.prefixed("model", self.model.state_dict())
+                    checkpoint.save(self.folder.best, weights, self._facts())
             self.folder.add_row(row)
+        if self.average.watch([each[self.monitor]["loss"] for each in at.rows]):
+            self.progress.note(f"from epoch {at.epoch + 1} on, weights are averaged")
         self._save()
         self.progress.epoch(row, best)
 
-    def _evaluate(self, part: Split) -> dict[str, float]:
+    def _evaluate(self, name: str, part: Split) -> dict[str, float]:
         """Score a whole part in large batches, without gradients and without touching any generator."""
         fabric, scores = self.fabric, Scores()
+        carried: Batch = {}
         self.runner.eval()
         with torch.no_grad():
-            for index in torch.arange(len(part)).split(self.settings.eval_batch or self.task.eval_batch):
+            for index in self.task.eval_batches(name, part, self.settings.eval_batch):
                 mine, counted = shard(fabric, index)
-                scored = self.task.score(self.runner, part.take(mine.to(fabric.device)))
+                scored = self.task.score(self.runner, {**part.take(mine.to(fabric.device)), **carried})
+                carried = scored.carry
                 scores.add(scored, len(index), counted, fabric.global_rank, fabric.world_size)
                 if self.stop.number and fabric.world_size == 1:
                     self._save()
@@ -280,6 +300,7 @@ class Run:
         if self.folder is None:
             return
         scores = self.scores.gather(self.fabric) if self.scores.total else {}
+        carried = carry.gather(self.fabric, self.carried)
         chance = {name: of_all(self.fabric, state) for name, state in rng.capture(self.fabric.device).items()}
         if self.first:
             moments, numbers = checkpoint.pack_optimiser(self.optimiser)
@@ -288,9 +309,18 @@ class Run:
                 **checkpoint.prefixed("optimiser", moments),
                 **checkpoint.prefixed("rng", chance),
                 **checkpoint.prefixed("scores", scores),
+                **checkpoint.prefixed("carried", carried),
+                **checkpoint.prefixed("average", self.average.means),
             }
             scaler = self.fabric.strategy.precision.state_dict()
-            facts = {**self._facts(), "optimiser": numbers, "scaler": scaler, "scored": self.scores.total}
+            averaged = {"begun": self.average.begun, "steps": self.average.steps}
+            facts = {
+                **self._facts(),
+                "optimiser": numbers,
+                "scaler": scaler,
+                "scored": self.scores.total,
+                "averaged": averaged,
+            }
             checkpoint.save(self.folder.last, tensors, facts)
 
     def _facts(self) -> dict[str, Any]:
@@ -312,6 +342,8 @@ class Run:
         checkpoint.unpack_optimiser(self.optimiser, checkpoint.under("optimiser", tensors), facts["optimiser"])
         self.fabric.strategy.precision.load_state_dict(facts["scaler"])
         self.scores = Scores.restore(checkpoint.under("scores", tensors), facts["scored"], self.fabric.global_rank)
+        self.carried = carry.scatter(self.fabric, checkpoint.under("carried", tensors))
+        self.average.restore(checkpoint.under("average", tensors), **facts["averaged"])
         chance = checkpoint.under("rng", tensors)
         if len(chance["torch"]) == self.fabric.world_size:
             rng.restore({name: rows[self.fabric.global_rank] for name, rows in chance.items()}, self.fabric.device)
@@ -343,6 +375,7 @@ class Run:
             "monitor": self.monitor,
             "examples": {"train": len(self.train_part), **{name: len(part) for name, part in self.parts.items()}},
             "parameters": self.parameters,
+            "data": self.data_facts,
             "settings": self.settings.to_json(),
             "versions": machine.versions("torch", "lightning", "numpy"),
             "hardware": hardware(self.fabric.device, self.fabric.world_size),
@@ -362,6 +395,7 @@ class Run:
             rows=at.rows,
             stopped="patience" if at.epoch < settings.epochs else "epochs",
             parameters=self.parameters,
+            data=self.data_facts,
             versions=self.header["versions"],
             hardware=self.header["hardware"],
         )

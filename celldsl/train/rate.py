@@ -29,6 +29,8 @@ def rate(settings: Settings, epoch: int, last_loss: float | None) -> float:
         return base * 0.5 * (1 + math.cos(math.pi * epoch / settings.epochs))
     if settings.schedule == "step":
         return base * settings.step_factor ** (epoch // settings.step_every)
+    if settings.schedule == "decay":
+        return base * settings.step_factor ** max(epoch + 1 - settings.decay_after, 0)
     if settings.schedule == "exp-loss" and last_loss is not None:
         try:
             return base * math.exp(last_loss)
@@ -39,6 +41,8 @@ def rate(settings: Settings, epoch: int, last_loss: float | None) -> float:
 
 def make_optimiser(settings: Settings, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
     """The optimiser of the settings. `rmsprop` has Keras 1's constants: ρ = 0.9, ε = 1e-8, no centring.
+
+    `nt-asgd` is SGD here; `average.py` does the averaging.
 
     The rate given here is replaced at the start of every epoch. `foreach` walks all parameters in a few calls, which on
     small cells is a third of the optimiser's time.

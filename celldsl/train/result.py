@@ -32,6 +32,8 @@ class Result:
     """`epochs` or `patience`."""
     parameters: dict[str, int]
     """`layer`: the recurrent layer; `model`: with encoder and readout."""
+    data: dict[str, Any]
+    """What the model was told of the data: how many words, and whose vectors they have."""
     versions: dict[str, str]
     hardware: dict[str, Any]
 

@@ -19,7 +19,7 @@ from celldsl.train.errors import TrainError
 if TYPE_CHECKING:
     import pyarrow
 
-HUB = {"mnist": "ylecun/mnist", "imdb": "stanfordnlp/imdb"}
+HUB = {"mnist": "ylecun/mnist", "imdb": "stanfordnlp/imdb", "ptb": "ptb_text_only", "sick": "RobZamp/sick"}
 FIX = "give a folder that holds it with data_dir (--data DIR)"
 
 

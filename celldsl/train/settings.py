@@ -16,8 +16,9 @@ from typing import Any
 from celldsl.errors import near
 from celldsl.train.errors import TrainError
 
-OPTIMISERS = ("rmsprop", "adam", "adamw", "sgd", "adagrad")
-SCHEDULES = ("constant", "cosine", "step", "exp-loss")
+OPTIMISERS = ("rmsprop", "adam", "adamw", "sgd", "nt-asgd", "adagrad")
+SCHEDULES = ("constant", "cosine", "step", "decay", "exp-loss")
+REDUCTIONS = ("mean", "sum")
 PRECISIONS = ("32", "64", "bf16-mixed", "16-mixed", "bf16-true")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -63,7 +64,14 @@ class Settings:
     step_every: int = 10
     """Schedule `step`: epochs between two reductions."""
     step_factor: float = 0.1
-    """Schedule `step`: what the rate is multiplied by."""
+    """Schedules `step` and `decay`: what the rate is multiplied by."""
+    decay_after: int = 4
+    """Schedule `decay`: epochs at the full rate; each one after them multiplies it once more."""
+    nonmono: int = 5
+    """Optimiser `nt-asgd`: SGD, whose weights are averaged from the first epoch on whose validation loss is above the
+    best of all epochs but the last so many."""
+    reduction: str = "mean"
+    """A step descends the `mean` of its examples' losses, or their `sum`."""
     clip: float | None = None
     """Largest norm of the whole gradient."""
     patience: int | None = None
@@ -90,9 +98,10 @@ class Settings:
         """Raise `TrainError` for the first field that makes no sense, saying what would."""
         _choice("optimiser", self.optimiser, OPTIMISERS)
         _choice("schedule", self.schedule, SCHEDULES)
+        _choice("reduction", self.reduction, REDUCTIONS)
         _choice("precision", self.precision, PRECISIONS)
         _choice("device", self.device, DEVICES)
-        for name in ("hidden", "layers", "batch", "epochs", "step_every"):
+        for name in ("hidden", "layers", "batch", "epochs", "step_every", "decay_after", "nonmono"):
             _whole(name, getattr(self, name))
         for name in ("patience", "devices", "threads", "checkpoint_steps", "train_limit", "test_limit", "eval_batch"):
             if getattr(self, name) is not None:
@@ -106,8 +115,8 @@ class Settings:
             raise TrainError(f"dropout must lie in [0, 1), not {self.dropout!r}")
         if self.dropout and self.layers == 1:
             raise TrainError("dropout acts between layers and there is only one: give layers=2 or more, or dropout=0")
-        if self.momentum and self.optimiser not in ("sgd", "rmsprop"):
-            raise TrainError(f"momentum belongs to sgd and rmsprop, not to {self.optimiser}")
+        if self.momentum and self.optimiser not in ("sgd", "nt-asgd", "rmsprop"):
+            raise TrainError(f"momentum belongs to sgd, nt-asgd and rmsprop, not to {self.optimiser}")
         for name in ("clip", "checkpoint_seconds"):
             if getattr(self, name) is not None:
                 _number(name, getattr(self, name), above=0.0)

@@ -6,7 +6,7 @@ the state after the sequence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -27,6 +27,9 @@ class Layer:
     width: int
     bidirectional: bool = False
     layers: int = 1
+    recurrent: tuple[str, ...] = ()
+    """The matrices that multiply what is remembered, by the last part of their parameters' names: weight drop acts
+    there."""
 
 
 class SequenceModel(nn.Module):
@@ -83,3 +86,11 @@ def dense(width: int, outputs: int) -> nn.Linear:
 def count(module: nn.Module) -> int:
     """Trainable numbers of a module, a shared parameter once."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+@torch.no_grad()
+def begin_from(model: nn.Module, values: Mapping[str, Tensor]) -> None:
+    """Put these values in the place of the parameters' own."""
+    parameters = dict(model.named_parameters())
+    for name, value in values.items():
+        parameters[name].copy_(value)

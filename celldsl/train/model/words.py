@@ -21,6 +21,10 @@ class Words(nn.Module):
         self.table = nn.Parameter(torch.empty(words, width).uniform_(-spread, spread), requires_grad=not frozen)
         self.dropout = dropout
 
+    @property
+    def width(self) -> int:
+        return self.table.shape[1]
+
     def forward(self, words: Tensor) -> Tensor:
         vectors = F.embedding(words, self.table)
         if not self.training or self.dropout == 0:

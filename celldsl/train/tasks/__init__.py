@@ -23,6 +23,9 @@ TASKS = {
     "mnist-rows": ("celldsl.train.tasks.mnist", "MnistRows"),
     "mnist-pixels": ("celldsl.train.tasks.mnist", "MnistPixels"),
     "imdb": ("celldsl.train.tasks.imdb", "Imdb"),
+    "ptb": ("celldsl.train.tasks.ptb", "Ptb"),
+    "sick": ("celldsl.train.tasks.sick", "Sick"),
+    "sst": ("celldsl.train.tasks.sst", "Sst"),
 }
 
 

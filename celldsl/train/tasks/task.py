@@ -31,7 +31,9 @@ class Split:
         return len(next(iter(self.tensors.values())))
 
     def take(self, index: Tensor) -> Batch:
-        return {name: tensor.index_select(0, index) for name, tensor in self.tensors.items()}
+        """The examples at `index`, of any shape (…): each tensor is (…, its own shape without the first axis)."""
+        flat = index.flatten()
+        return {name: tensor.index_select(0, flat).unflatten(0, index.shape) for name, tensor in self.tensors.items()}
 
     def first(self, limit: int | None) -> Split:
         return self if limit is None else Split({name: tensor[:limit] for name, tensor in self.tensors.items()})
@@ -51,6 +53,8 @@ class Data:
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the model must know of the data (a vocabulary's size), as plain JSON: kept in checkpoints, so that a model
     is rebuilt without the data."""
+    initial: Batch = field(default_factory=dict)
+    """First values of parameters that come with the data (word vectors), by the parameters' names in the model."""
 
     @property
     def monitor(self) -> str:
@@ -79,11 +83,13 @@ class Scored:
     loss: (B,), one per example; training minimises its mean plus `penalty`.
     values: name → (B,), whatever the metrics are made of.
     penalty: a scalar that regularises (activations, say), in training only.
+    carry: name → (B, …), what stands beside the next batch's tensors: states of texts that go on.
     """
 
     loss: Tensor
     values: Batch = field(default_factory=dict)
     penalty: Tensor | None = None
+    carry: Batch = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,14 @@ class Task(ABC):
         """The index of every training batch of one epoch, in order; all chance comes from `generator`."""
         return torch.randperm(len(split), generator=generator).split(size)
 
+    def rate_scale(self, index: Tensor) -> float:
+        """What the epoch's learning rate is multiplied by for one batch."""
+        return 1.0
+
+    def eval_batches(self, part: str, split: Split, size: int | None) -> Sequence[Tensor]:
+        """The index of every batch in which the part of that name is evaluated; `size` if the user gave one."""
+        return torch.arange(len(split)).split(size or self.eval_batch)
+
     def score(self, model: nn.Module, batch: Batch) -> Scored:
         """Run the model on a batch, once, and score it: here cross-entropy to a class `target` (B,), and accuracy."""
         logits = model(batch["input"])
@@ -119,5 +133,8 @@ class Task(ABC):
         return Scored(loss, {"accuracy": logits.argmax(-1) == batch["target"]})
 
     def summarise(self, values: Batch) -> dict[str, float]:
-        """The metrics from all examples' values (float64, in the order they were scored): their means."""
+        """The metrics from all examples' values (float64, in the order they were scored): their means.
+
+        A `loss` among them stands in place of the mean of the examples' losses.
+        """
         return {name: value.mean().item() for name, value in values.items()}
