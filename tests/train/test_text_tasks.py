@@ -24,7 +24,7 @@ from tests.train.helpers import quick
 from tests.train.text_sets import resumes, write
 
 SIZES = {"train": 120, "validation": 40, "test": 40}
-WORDS = "the a man dog Girl runs sleeps sees near far".split()
+WORDS = ["the", "a", "man", "dog", "Girl", "runs", "sleeps", "sees", "near", "far"]
 real = pytest.mark.skipif("CELLDSL_DATA" not in os.environ, reason="set CELLDSL_DATA to a folder with the real sets")
 
 
