@@ -91,11 +91,11 @@ ROWS = [
     _row(
         "scrn",
         "SCRNCell",
-        _gates("B A", "R I", "0 0", weight_ch="P 0"),
+        _gates("B A", "R I", "0 0", weight_ch="P 0", alpha="0.95"),
         _two,
         states="h s",
         settings={"s": 5},
-        options={"alpha": 0.95, "context_bias": False},
+        options={"context_bias": False},
         deviates="its state is the output layer of the paper, tanh of products with the hidden and the context layer",
     ),
     _row("atr", "ATRCell", {"weight_ih": "W", "weight_hh": "U"}, options={"bias": False}),
