@@ -234,8 +234,10 @@ class _Claims:
                 help=f"write `{trees.shown(signal.text, 0)}`",
             )
 
-    def _bound(self, bound: tree.Expr) -> Fraction | None:
-        """A bound's value; None where it depends on a setting, and after an error."""
+    def _bound(self, bound: tree.Expr | None) -> Fraction | None:
+        """A bound's value; None where there is none or it depends on a setting, and after an error."""
+        if bound is None:
+            return None
 
         def named(name: tree.Name) -> Width:
             setting = self.cell.setting.get(name.text)

@@ -21,7 +21,7 @@ from celldsl.source import NOWHERE
 from celldsl.symbolic import counts, numeric
 from celldsl.symbolic.algebra import dim_symbol, width_value
 from celldsl.symbolic.equality import Comparison, compare
-from celldsl.symbolic.interval import Interval
+from celldsl.symbolic.interval import INFINITE, Interval
 from celldsl.symbolic.intervals import intervals
 from celldsl.symbolic.lower import number_value
 from celldsl.symbolic.text import written
@@ -161,11 +161,13 @@ class _Claims:
 
     def range(self, claim: tree.ClaimRange) -> ClaimResult:
         name = claim.signal.text
-        bounds = [self.formula(bound) for bound in (claim.low, claim.high)]
-        if not all(bound.is_Rational for bound in bounds):
+        bounds = [None if bound is None else self.formula(bound) for bound in (claim.low, claim.high)]
+        if not all(bound is None or bound.is_Rational for bound in bounds):
             shown = f"{bounds[0]} to {bounds[1]}"
             return ClaimResult(_text(claim), False, shown, str(self.intervals[name]), "", (), "a bound is no number")
-        low, high = (Fraction(int(bound.p), int(bound.q)) for bound in bounds)
+        ends = [None if bound is None else Fraction(int(bound.p), int(bound.q)) for bound in bounds]
+        low = -INFINITE if ends[0] is None else ends[0]
+        high = INFINITE if ends[1] is None else ends[1]
         wanted = Interval(low, high, claim.low_relation == "<", claim.high_relation == "<")
         proved = self.intervals[name]
         equation = self.cell.equation.get(name)

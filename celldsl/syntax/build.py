@@ -211,8 +211,10 @@ class Build(Transformer):
         return tuple(sizes)
 
     def claim_range(self, children: list[Any]) -> Any:
-        _, low, first, signal, second, high = children
         span = self._span(*children)
+        if len(children) == 4:
+            return self._one_sided(children, span)
+        _, low, first, signal, second, high = children
         if first.text[0] != second.text[0]:
             self.problems.error(
                 "unknown-claim",
@@ -221,19 +223,35 @@ class Build(Transformer):
                 label=f"`{first.text[0]}` was expected, as in front of the signal",
                 help="write the lower bound first: `claim 0 < i_t < 1`",
             )
-        if not isinstance(signal, tree.Name):
-            self.problems.error(
-                "unknown-claim",
-                "bounds hold for one signal",
-                signal.span,
-                label="the name of a signal was expected, such as `i_t`",
-                help="give the expression a name by an equation, and bound that name",
-            )
-            signal = tree.Name("X", 0, span=signal.span)
+        signal = self._ranged(signal)
         if first.text.startswith(">"):
             low, high, first, second = high, low, second, first
         relations = (first.text.replace(">", "<"), second.text.replace(">", "<"))
         return tree.ClaimRange(low, relations[0], signal, relations[1], high, span=span)
+
+    def _one_sided(self, children: list[Any], span: Span) -> tree.ClaimRange:
+        """`claim h_t >= 0` or `claim 0 <= h_t`: the signal is the side that is a name with a time."""
+        _, left, relation, right = children
+        is_left = isinstance(left, tree.Name) and left.time is not None
+        signal = self._ranged(left if is_left or not isinstance(right, tree.Name) else right)
+        bound = right if is_left or not isinstance(right, tree.Name) else left
+        sign = relation.text.replace(">", "<")
+        if is_left == relation.text.startswith(">"):
+            return tree.ClaimRange(bound, sign, signal, "<", None, span=span)
+        return tree.ClaimRange(None, "<", signal, sign, bound, span=span)
+
+    def _ranged(self, signal: tree.Expr) -> tree.Name:
+        """The signal that a claim bounds."""
+        if isinstance(signal, tree.Name):
+            return signal
+        self.problems.error(
+            "unknown-claim",
+            "bounds hold for one signal",
+            signal.span,
+            label="the name of a signal was expected, such as `i_t`",
+            help="give the expression a name by an equation, and bound that name",
+        )
+        return tree.Name("X", 0, span=signal.span)
 
     def claim_equals(self, children: list[Any]) -> tree.ClaimEquals:
         _, _, other, _, *conditions = children

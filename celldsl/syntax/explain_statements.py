@@ -24,7 +24,7 @@ EXAMPLES = {
 }
 CLAIMS = (
     "`claim params = …`, also of `flops` and `state`, also at sizes: `claim params(m=28, n=50) = …`",
-    "`claim 0 < i_t < 1`",
+    "`claim 0 < i_t < 1`, `claim h_t >= 0`",
     "`claim equals LSTM when z_t = o_{t-1}`",
 )
 PLANNED = {"for", "if", "while", "import", "return", "let", "where", "end", "begin"}
@@ -198,15 +198,6 @@ def unknown_claim(failure: Failure) -> Diagnostic | None:
     if failure.head.type != "CLAIM":
         return None
     found, subject = failure.found, failure.tokens[1]
-    relations = [token for token in failure.tokens if token.type == "RELATION"]
-    if len(relations) == 1 and found.type == "END" and failure.before is not relations[0]:
-        return failure.error(
-            "unknown-claim",
-            "a claim about a range has two bounds",
-            relations[0],
-            label="only one bound is given",
-            help="write both: `claim 0 < i_t < 1`",
-        )
     if subject.type == "NAME" and subject.time is None:
         words = [*QUANTITIES, "equals"]
         guess = near(subject.text, words)

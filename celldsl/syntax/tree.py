@@ -210,13 +210,13 @@ class ClaimCount(Node):
 
 @dataclass(frozen=True)
 class ClaimRange(Node):
-    """`claim 0 < i_t < 1`; `relations` are `<` or `<=`, one between each two bounds."""
+    """`claim 0 < i_t < 1`, `claim h_t >= 0`; a relation is `<` or `<=`; a bound that is not there is None."""
 
-    low: Expr
+    low: Expr | None
     low_relation: str
     signal: Name
     high_relation: str
-    high: Expr
+    high: Expr | None
 
 
 @dataclass(frozen=True)

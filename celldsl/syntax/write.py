@@ -214,8 +214,9 @@ def _claim_count(item: tree.ClaimCount, style: Style) -> str:
 
 def _claim_range(item: tree.ClaimRange, style: Style) -> str:
     plain = Expressions(style, signals=False)
-    low, signal, high = plain.write(item.low), write_name(item.signal, style), plain.write(item.high)
-    return f"claim {low} {item.low_relation} {signal} {item.high_relation} {high}"
+    low = "" if item.low is None else f"{plain.write(item.low)} {item.low_relation} "
+    high = "" if item.high is None else f" {item.high_relation} {plain.write(item.high)}"
+    return f"claim {low}{write_name(item.signal, style)}{high}"
 
 
 def _claim_equals(item: tree.ClaimEquals, style: Style) -> str:

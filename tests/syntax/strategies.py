@@ -111,6 +111,8 @@ items: st.SearchStrategy[tree.Item] = st.one_of(
     st.builds(tree.Drop, st.lists(parameters, min_size=1, max_size=3).map(tuple)),
     st.builds(tree.ClaimCount, st.sampled_from(sorted(QUANTITIES)), sizes, constants, labels),
     st.builds(tree.ClaimRange, constants, relations, names, relations, constants),
+    st.builds(tree.ClaimRange, constants, relations, signals, st.just("<"), st.none()),
+    st.builds(tree.ClaimRange, st.none(), st.just("<"), signals, relations, constants),
     st.builds(tree.ClaimEquals, texts, st.lists(conditions, max_size=2).map(tuple)),
 )
 
