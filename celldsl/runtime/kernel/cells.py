@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -138,7 +138,7 @@ def open_call(spec: str, itemsize: int, two_biases: bool, values: tuple[float, .
 
 def of(spec: str) -> CellKernels:
     """The kernels of a spec. Raises NotForCpu, SpecError."""
-    if torch.compiler.is_compiling() or spec not in KERNELS:
+    if spec not in KERNELS or torch.compiler.is_compiling():
         open_kernels(spec)
     return KERNELS[spec]
 
@@ -155,7 +155,7 @@ def run(
     held = step.__dict__
     values = tuple([held[name] for name in of(spec).keys])
     key = (spec, inputs[0].element_size(), held.get("two_biases", False), values)
-    if torch.compiler.is_compiling() or key not in CALLS:
+    if key not in CALLS or torch.compiler.is_compiling():
         open_call(*key)
     call = CALLS[key]
     constants, matrices = call.once.run(step, inputs[0])
@@ -180,9 +180,16 @@ def _hoisted(
     return torch.cat(parts, -1)
 
 
-def suits(inputs: Sequence[Tensor], steps: Iterable[nn.Module]) -> bool:
-    """Whether kernels can compute with these tensors and parameters: on the CPU, all of one dtype that has kernels."""
-    dtype = inputs[0].dtype
-    if dtype not in DTYPES or not all(x.is_cpu and x.dtype is dtype for x in inputs):
+def suits(inputs: Sequence[Any], steps: Iterable[nn.Module]) -> bool:
+    """Whether kernels can compute with these inputs and parameters: tensors on the CPU, of one dtype with kernels."""
+    dtype = getattr(inputs[0], "dtype", None)
+    if dtype not in DTYPES:
         return False
-    return all(p is None or (p.is_cpu and p.dtype is dtype) for step in steps for p in step._parameters.values())
+    for x in inputs:
+        if not isinstance(x, Tensor) or not x.is_cpu or x.dtype is not dtype:
+            return False
+    for step in steps:
+        for p in step._parameters.values():
+            if p is not None and (p.dtype is not dtype or not p.is_cpu):
+                return False
+    return True

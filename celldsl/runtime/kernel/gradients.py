@@ -33,11 +33,10 @@ class Gradients:
         found: list[Tensor | None] = [None] * len(tensors)
         for at, result in zip(layout.results_from, results, strict=False):
             found[at] = result
-        owners = [(at, tensors[at]) for at in layout.summed_from]
-        present = [(at, t) for at, t in owners if t is not None]
-        parts = results[-1].split([t.numel() for _, t in present]) if present else ()
-        for (at, tensor), part in zip(present, parts, strict=True):
-            found[at] = part.view(tensor.shape)
+        places = [at for at in layout.summed_from if tensors[at] is not None]
+        owners = [tensors[at] for at in places]
+        for at, part in zip(places, _unflattened(results[-1], owners), strict=True):  # type: ignore[arg-type]
+            found[at] = part
         if layout.hands_back:
             handed = results[len(layout.results)]
             if layout.before is not None:
@@ -118,6 +117,18 @@ class Gradients:
             if value is not None:
                 total = total.addmm(cotangent[step * batch : (step + 1) * batch].t(), value)
         return total
+
+
+def _unflattened(flat: Tensor, like: list[Tensor]) -> Sequence[Tensor]:
+    """Consecutive parts of a flat tensor, in the shapes of others. In one call where nothing is traced: a dozen views
+    would cost as much as a small kernel."""
+    if not like:
+        return ()
+    if type(flat) is Tensor:
+        found: Sequence[Tensor] = torch._C._nn.unflatten_dense_tensors(flat, like)  # type: ignore[attr-defined]
+        return found
+    parts = flat.split([t.numel() for t in like])
+    return [part.view(t.shape) for part, t in zip(parts, like, strict=True)]
 
 
 def delayed(sequence: Tensor, sizes: Sequence[int], first: Sequence[Tensor | None]) -> Tensor:

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import PackedSequence
 
 from celldsl.check.cell import SignalInfo
 from celldsl.runtime.kernel import cells
@@ -38,17 +37,13 @@ class KernelLayer(nn.Module):
     def run(self, *arguments: Any) -> Any:
         """As the portable `run`: (inputs…, state, record) -> output, last state, signals."""
         *inputs, state, record = arguments
-        if record or isinstance(inputs[0], PackedSequence) or not self._suits(inputs):
-            return super().run(*arguments)  # type: ignore[misc]
-        if any(x.dim() not in (2, 3) or x.dim() != inputs[0].dim() for x in inputs) or 0 in inputs[0].shape:
-            return super().run(*arguments)  # type: ignore[misc]
-        if inputs[0].size(-1) != self.input_size:
+        if record or not self._suits(inputs) or not self._shaped(inputs):
             return super().run(*arguments)  # type: ignore[misc]
         batched = inputs[0].dim() == 3
-        ordered = [self.steps_first(x, batched) for x in inputs]  # type: ignore[operator]
-        steps, batch = ordered[0].size(0), ordered[0].size(1)
-        if any(x.size(0) != steps or x.size(1) != batch for x in ordered):
-            return super().run(*arguments)  # type: ignore[misc]
+        ordered = inputs
+        if self.batch_first or not batched:
+            ordered = [self.steps_first(x, batched) for x in inputs]  # type: ignore[operator]
+        steps, batch, _ = ordered[0].shape
         states = self._listed(state)
         if states is not None and not batched:
             states = [value.unsqueeze(1) for value in states]
@@ -142,12 +137,20 @@ class KernelLayer(nn.Module):
     # --- when ---------------------------------------------------------------------------
 
     def _suits(self, inputs: Any) -> bool:
-        tensors = [x for x in inputs if isinstance(x, Tensor)]
-        if len(tensors) != len(inputs) or torch.is_autocast_enabled("cpu"):
+        if not cells.suits(inputs, self.layers.values()) or torch.is_autocast_enabled("cpu"):
             return False
-        if self.training and self.kernels.draws(next(iter(self.layers.values()))):
+        kernels = self.kernels
+        if self.training and kernels.cell.masks and kernels.draws(next(iter(self.layers.values()))):
             return False
-        return cells.suits(tensors, self.layers.values()) and not torch.onnx.is_in_onnx_export()
+        traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+        return not (traced and torch.onnx.is_in_onnx_export())
+
+    def _shaped(self, inputs: list[Tensor]) -> bool:
+        """Whether the inputs are sequences that belong together. Where not, the portable code says why."""
+        shape = inputs[0].shape
+        if len(shape) not in (2, 3) or 0 in shape or shape[-1] != self.input_size:
+            return False
+        return len(inputs) == 1 or all(x.shape[:-1] == shape[:-1] for x in inputs)
 
     def __prepare_scriptable__(self) -> nn.Module:
         """What torch.jit.script compiles: the portable layer with the same parameters."""

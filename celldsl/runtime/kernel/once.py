@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sympy
@@ -81,9 +82,17 @@ class Once:
     constants: tuple[int, ...]
     matrices: tuple[int, ...]
 
+    @cached_property
+    def plain(self) -> bool:
+        """Whether every value is a parameter as it stands."""
+        return not self.operations and all(len(names) == 1 for names in self.names)
+
     def run(self, step: nn.Module, like: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Constants and matrices, in the order of the operator's arguments."""
         held: Mapping[str, Any] = step._parameters
+        if self.plain:
+            read = [held[names[0]] for names in self.names]
+            return [read[at] for at in self.constants], [read[at] for at in self.matrices]
         registers: list[Tensor] = []
         for names in self.names:
             registers.append(held[names[0]] if len(names) == 1 else held[names[0]] + held[names[1]])
