@@ -46,6 +46,7 @@ def emit(schedule: CpuSchedule) -> str:
             "",
             *_entry(forward),
             *_entry(backward),
+            *FINGERPRINT,
             "",
         ]
     )
@@ -81,6 +82,14 @@ def _entry(direction: _Direction) -> Iterator[str]:
     yield f"  return {direction.type}(tensors, numbers, settings).packed_reals();"
     yield "}"
     yield ""
+
+
+FINGERPRINT = (
+    'extern "C" __attribute__((visibility("default")))',
+    "uint64_t celldsl_fingerprint(const void* const* arrays, const int64_t* bytes, int64_t count) {",
+    "  return fingerprint(arrays, bytes, count);",
+    "}",
+)
 
 
 class _Direction:

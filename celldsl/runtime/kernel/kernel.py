@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from celldsl.emit.cpu import Arguments, emit
+from celldsl.emit.cpu.arguments import NUMBERS
 from celldsl.runtime.kernel import build
 from celldsl.schedule.cpu import CpuSchedule
 
@@ -28,17 +29,26 @@ SPLIT_BYTES = 1_600_000
 """Of packed weights, from which lanes rather than rows are split over threads: a thread's second-level cache."""
 LEAST_WORK = 200_000
 """Multiplications per thread, below which another thread costs more than it brings."""
+MOST_KEPT = 1 << 26
+"""Bytes of packed weights that a kernel keeps between calls for inference; those of the last call at least."""
 MOST_PLANS = 256
 """Remembered per kernel; lengths and batches may be many."""
 
 
 class Plan(NamedTuple):
-    """What follows from sizes, strides and threads alone: the numbers of a call, the reals that packed weights take."""
+    """What follows from sizes, strides and threads alone: the numbers of a call, the reals that packed weights take.
+
+    again: the numbers for weights that are packed already; layout: what the packed weights depend on besides the
+    weights; bytes: of each matrix, None where one has gaps.
+    """
 
     run: Any
     numbers: Any
+    again: Any
     settings: Any
     packed: int
+    layout: tuple[object, ...]
+    bytes: Any
 
 
 class Kernel:
@@ -49,6 +59,7 @@ class Kernel:
         self.arguments = Arguments(schedule)
         self._libraries: dict[torch.dtype, ctypes.CDLL] = {}
         self._plans: dict[tuple[object, ...], Plan] = {}
+        self._kept: dict[tuple[object, ...], tuple[int, Tensor]] = {}
         self._lock = threading.Lock()
         self._lists = {
             "forward": ctypes.c_void_p * len(self.arguments.forward),
@@ -73,6 +84,8 @@ class Kernel:
                     found = build.load(self.text, self.name, DTYPES[dtype])
                     for direction in ("forward", "backward"):
                         getattr(found, f"celldsl_{direction}_packed").restype = ctypes.c_int64
+                    found.celldsl_fingerprint.restype = ctypes.c_uint64
+                    found.celldsl_fingerprint.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
                     self._libraries[dtype] = found
         return found
 
@@ -94,9 +107,11 @@ class Kernel:
         batch: int,
         widths: Sequence[int],
         settings: Sequence[float],
+        keep: bool = False,
     ) -> None:
         """Run one direction. `pointers` are as `Arguments.forward` or `backward` lists them, but for the last, the
-        packed weights, for which memory is made here. Raises MemoryError."""
+        packed weights, for which memory is made here. keep: packed weights serve again, while the weights stay what
+        they are. Raises MemoryError."""
         strides = [matrix.stride() for matrix in matrices]
         key = (direction, dtype, torch.get_num_threads(), steps, batch, *widths, *settings, *strides)
         plan = self._plans.get(key)
@@ -105,10 +120,32 @@ class Kernel:
             if len(self._plans) >= MOST_PLANS:
                 self._plans.clear()
             self._plans[key] = plan
+        if keep and matrices and plan.bytes is not None:
+            self._call_kept(plan, pointers, matrices, dtype)
+            return
         packed = torch.empty(plan.packed, dtype=dtype)
-        table = self._lists[direction](*pointers, packed.data_ptr())
-        if plan.run(table, plan.numbers, plan.settings):
-            raise MemoryError("a CPU kernel found no memory for its own buffers")
+        _run(plan, self._lists[direction](*pointers, packed.data_ptr()), plan.numbers)
+
+    def _call_kept(
+        self, plan: Plan, pointers: Sequence[int | None], matrices: Sequence[Tensor], dtype: torch.dtype
+    ) -> None:
+        """A forward run whose packed weights are kept. They are known again by what is in the weights, for a program
+        may write to them in ways that no counter counts (`weight.data`)."""
+        addresses = tuple([matrix.data_ptr() for matrix in matrices])
+        arrays = (ctypes.c_void_p * len(addresses))(*addresses)
+        print_ = self.library(dtype).celldsl_fingerprint(arrays, plan.bytes, len(addresses))
+        key = (addresses, plan.layout)
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] == print_:
+            _run(plan, self._lists["forward"](*pointers, kept[1].data_ptr()), plan.again)
+            return
+        packed = torch.empty(plan.packed, dtype=dtype)
+        _run(plan, self._lists["forward"](*pointers, packed.data_ptr()), plan.numbers)
+        with self._lock:
+            self._kept.pop(key, None)
+            self._kept[key] = (print_, packed)
+            while len(self._kept) > 1 and sum(p.nbytes for _, p in self._kept.values()) > MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)))
 
     def _plan(
         self,
@@ -130,7 +167,13 @@ class Kernel:
         reals = (ctypes.c_double * max(1, len(settings)))(*settings)
         table = self._lists[direction](*pointers)
         packed = getattr(library, f"celldsl_{direction}_packed")(table, whole, reals)
-        return Plan(getattr(library, f"celldsl_{direction}"), whole, reals, packed)
+        numbers[NUMBERS.index("pack")] = 0
+        again = (ctypes.c_int64 * len(numbers))(*numbers)
+        layout = (dtype, threads if split else 0, most_rows, *widths, *strides)
+        sizes = None
+        if all(_dense(matrix) for matrix in matrices):
+            sizes = (ctypes.c_int64 * len(matrices))(*[m.numel() * m.element_size() for m in matrices])
+        return Plan(getattr(library, f"celldsl_{direction}"), whole, again, reals, packed, layout, sizes)
 
     def _shares(self, matrices: Sequence[Tensor], steps: int, batch: int) -> tuple[int, int, int]:
         """How many threads, whether they split the lanes, and how many rows one takes at a time."""
@@ -142,3 +185,13 @@ class Kernel:
         per_thread = -(-batch // threads)
         most_rows = -(-per_thread // -(-per_thread // ROWS_AT_A_TIME))
         return min(threads, -(-batch // most_rows)), 0, most_rows
+
+
+def _run(plan: Plan, table: Any, numbers: Any) -> None:
+    if plan.run(table, numbers, plan.settings):
+        raise MemoryError("a CPU kernel found no memory for its own buffers")
+
+
+def _dense(matrix: Tensor) -> bool:
+    """Whether a matrix, or its transpose, lies without gaps."""
+    return matrix.is_contiguous() or matrix.t().is_contiguous()

@@ -113,7 +113,17 @@ class Operator:
         pointers += kept
         pointers += addresses[1:first]
         matrices = [tensors[at] for at in layout.matrices]
-        self.kernel.call("forward", pointers, matrices, made[0].dtype, steps, batch, widths, settings)  # type: ignore[arg-type]
+        self.kernel.call(
+            "forward",
+            pointers,
+            matrices,  # type: ignore[arg-type]
+            made[0].dtype,
+            steps,
+            batch,
+            widths,
+            settings,
+            not train,
+        )
         return made
 
     def _fake_infer(self, tensors: list[Tensor], absent: list[int], *numbers: Any) -> Any:
