@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from celldsl.check import trees
+from celldsl.check.dims import Dims
 from celldsl.check.explain import Explainer
-from celldsl.check.inline import BROKEN
+from celldsl.check.inline import BROKEN, REPEAT
 from celldsl.check.names import Names
 from celldsl.check.noise import is_rate, report_rate
 from celldsl.check.roles import Roles
 from celldsl.check.terms import Broadcast, Constraint, Join, MatrixProduct, Term
-from celldsl.check.unify import ShapeVar, Solver
+from celldsl.check.unify import ShapeVar, Solver, is_possible
 from celldsl.check.width import Width
 from celldsl.functions import FUNCTIONS, NOISES
 from celldsl.source import Span
@@ -21,9 +23,16 @@ class Builder:
     """Makes the terms of one cell; `constraints` collects what must hold between them."""
 
     def __init__(
-        self, names: Names, roles: Roles, solver: Solver, variable: Callable[[str], ShapeVar], explain: Explainer
+        self,
+        names: Names,
+        roles: Roles,
+        dims: Dims,
+        solver: Solver,
+        variable: Callable[[str], ShapeVar],
+        explain: Explainer,
     ):
         self.names = names
+        self.dims = dims
         self.roles = roles
         self.solver = solver
         self.variable = variable
@@ -55,6 +64,10 @@ class Builder:
                 return self._transposed(expr, self.build(operand))
             case tree.Stack(parts=parts):
                 return self._stack(expr, tuple(self.build(part) for part in parts))
+            case tree.Slice(operand=operand):
+                return self._slice(expr, self.build(operand))
+            case tree.Call(function=function, arguments=(operand, times)) if function == REPEAT:
+                return self._repeat(expr, self.build(operand), times)
             case tree.Call(arguments=arguments):
                 return self._call(expr, tuple(self.build(argument) for argument in arguments))
         raise AssertionError(expr)
@@ -186,6 +199,45 @@ class Builder:
             site = self.solver.site(total, f"`{result.text}` stacks its parts", expr.span)
             result.var.rank, result.var.dims = 1, (site,)
         return result
+
+    def _slice(self, expr: tree.Slice, operand: Term) -> Term:
+        first, last = self.dims.read(expr.first), self.dims.read(expr.last)
+        result = Term("slice", expr.span, ShapeVar(), (operand,), operand.timed)
+        if first is None or last is None or not self._is_vector(operand, "cut"):
+            result.var.bad = True
+            return result
+        result.widths = (first - 1, last)
+        width = last - first + 1
+        if not is_possible(width):
+            self.explain.empty_slice(result, width)
+            result.var.bad = True
+            return result
+        bounds = f"{trees.text(expr.first)} to {trees.text(expr.last)}"
+        site = self.solver.site(width, f"`{result.text}` has the entries {bounds}", expr.span)
+        result.var.rank, result.var.dims = 1, (site,)
+        return result
+
+    def _repeat(self, call: tree.Call, operand: Term, times: tree.Expr) -> Term:
+        count = self.dims.read(times)
+        result = Term("repeat", call.span, ShapeVar(), (operand,), operand.timed)
+        if count is None or not self._is_vector(operand, "repeated"):
+            result.var.bad = True
+            return result
+        result.widths = (count,)
+        phrase = f"`{result.text}` has each entry of `{operand.text}` {trees.text(times)} times"
+        site = self.solver.site(count * operand.var.dims[0], phrase, call.span)
+        result.var.rank, result.var.dims = 1, (site,)
+        return result
+
+    def _is_vector(self, operand: Term, how: str) -> bool:
+        if operand.var.bad:
+            return False
+        if self.solver.give_rank(operand.var, 1, operand.span, f"it is {how}, as a vector"):
+            return True
+        self.explain.wrong_rank(
+            operand, f"only vectors can be {how}, and `{operand.text}` is {self.explain.rank(operand)}"
+        )
+        return False
 
     def _call(self, call: tree.Call, arguments: tuple[Term, ...]) -> Term:
         timed = any(argument.timed for argument in arguments)

@@ -182,6 +182,34 @@ class Concat(Expr):
 
 
 @dataclass(frozen=True)
+class _Chosen(Expr):
+    """The entries of one vector, chosen by widths."""
+
+    operand: Expr = None  # type: ignore[assignment]
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.operand,)
+
+    def rebuild(self, children: tuple[Expr, ...]) -> Expr:
+        return replace(self, operand=children[0])
+
+
+@dataclass(frozen=True)
+class Slice(_Chosen):
+    """The entries of a vector behind the first `start`, as many as the shape says."""
+
+    start: Width = field(default_factory=Width)
+
+
+@dataclass(frozen=True)
+class Repeat(_Chosen):
+    """Every entry of a vector `times` times, one behind the other: [a, a, b, b]."""
+
+    times: Width = field(default_factory=Width)
+
+
+@dataclass(frozen=True)
 class Call(Expr):
     """A function of `celldsl.functions.FUNCTIONS`, by name."""
 

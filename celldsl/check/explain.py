@@ -80,6 +80,15 @@ class Explainer:
 
     # --- ranks -------------------------------------------------------------------------------
 
+    def empty_slice(self, term: Term, width: Width) -> None:
+        self.found.error(
+            "slice-bounds",
+            f"`{term.text}` has no entries",
+            term.span,
+            label=f"{width} of them",
+            help="write the first entry, two dots and the last: `v_t[1..n]`",
+        )
+
     def wrong_rank(self, term: Term, message: str, help: str = "") -> None:
         """A term is a scalar, a vector or a matrix where another of the three is needed."""
         if not term.var.bad and self.once(term.span):

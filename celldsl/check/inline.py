@@ -21,6 +21,9 @@ BROKEN = "<broken>"
 """The function put in place of a call that could not be read: its arguments are still read, its shape fits
 everything, so that one mistake gives one message."""
 
+REPEAT = "repeat"
+"""`repeat(v, C)`: every entry of a vector C times. Its second argument is a width, so it is no row of the table."""
+
 _LARGEST = 2000
 """Nodes of one equation with its `def`s written out; a few lines of `def`s can ask for astronomically many."""
 
@@ -64,6 +67,11 @@ class Inliner:
         if expr.function in self.names.defs:
             return self._written_out(expr, arguments)
         name = ALIASES.get(expr.function, expr.function)
+        if name == REPEAT and len(arguments) == 2:
+            return replace(expr, arguments=(arguments[0], expr.arguments[1]))
+        if name == REPEAT:
+            self._report_arity(expr, 2, 2)
+            return _broken(expr, arguments)
         row = FUNCTIONS.get(name) or NOISES.get(name)
         if row is None:
             self._report_unknown(expr)
@@ -141,7 +149,7 @@ class Inliner:
         """A name nobody declared that is almost a function's: a typing slip rather than a matrix."""
         if name in self.names.params or name in self.names.equations or name in self.names.settings or len(name) < 3:
             return False
-        if ALIASES.get(name, name) in (*FUNCTIONS, *NOISES):
+        if ALIASES.get(name, name) in (*FUNCTIONS, *NOISES, REPEAT):
             return True
         return any(
             abs(len(name) - len(other)) <= 2

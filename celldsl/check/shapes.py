@@ -63,7 +63,7 @@ class _Inference:
         self._declare_output()
         for name in self.names.params:
             self._declare_parameter(name)
-        builder = Builder(self.names, self.roles, self.solver, self._variable, self.explain)
+        builder = Builder(self.names, self.roles, self.dims, self.solver, self._variable, self.explain)
         for key, equation in self.names.equations.items():
             term = builder.build(values[key])
             self.shapes.terms[key] = term

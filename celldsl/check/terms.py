@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from celldsl.check.unify import ShapeVar
+from celldsl.check.width import Width
 from celldsl.source import Span
 from celldsl.syntax import tree
 
@@ -20,7 +21,7 @@ class Term:
     """An expression with its unknown shape.
 
     kind: number, dim, setting, parameter, signal, identity; add, negative, mul, div, power, product, join,
-    transpose, concat, call. `timed`: it reads a signal. `name`: of a leaf or a function.
+    transpose, concat, slice, repeat, call. `timed`: it reads a signal. `name`: of a leaf or a function.
     """
 
     kind: str
@@ -30,6 +31,8 @@ class Term:
     timed: bool = False
     name: str = ""
     delay: int = 0
+    widths: tuple[Width, ...] = ()
+    """Of a slice: the entries before it, and its last; of a repeat: how many times."""
 
     @property
     def text(self) -> str:

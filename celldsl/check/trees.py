@@ -15,7 +15,7 @@ def children(expr: tree.Expr) -> tuple[tree.Expr, ...]:
             return parts
         case tree.Binary(left=left, right=right):
             return (left, right)
-        case tree.Negative(operand=operand) | tree.Transposed(operand=operand):
+        case tree.Negative(operand=operand) | tree.Transposed(operand=operand) | tree.Slice(operand=operand):
             return (operand,)
     return ()
 
@@ -31,7 +31,7 @@ def rebuild(expr: tree.Expr, parts: tuple[tree.Expr, ...]) -> tree.Expr:
             return replace(expr, arguments=parts)
         case tree.Binary():
             return replace(expr, left=parts[0], right=parts[1])
-        case tree.Negative() | tree.Transposed():
+        case tree.Negative() | tree.Transposed() | tree.Slice():
             return replace(expr, operand=parts[0])
     return expr
 

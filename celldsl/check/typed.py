@@ -11,7 +11,7 @@ from celldsl.check.noise import NoiseTyping, is_probability, report_rate
 from celldsl.check.terms import Term
 from celldsl.check.unify import Solver
 from celldsl.check.width import Width
-from celldsl.errors import Diagnostics
+from celldsl.errors import Diagnostics, Label
 from celldsl.functions import NOISES
 from celldsl.syntax import tree
 
@@ -68,6 +68,10 @@ class Typing:
                 return cell.Concat(shape, parts, span=span)
             case "call" if term.name in NOISES:
                 return self.noise.expression(term, shape, parts)
+            case "slice":
+                return cell.Slice(shape, parts[0], term.widths[0], span=span)
+            case "repeat":
+                return cell.Repeat(shape, parts[0], term.widths[0], span=span)
             case "call":
                 return cell.Call(shape, term.name, parts, span=span)
         raise AssertionError(term.kind)
@@ -98,6 +102,8 @@ class Typing:
             value, text = self.dims.settings[rate.name] if rate.kind == "setting" else (Fraction(rate.name), "")
             if not is_probability(value):
                 report_rate(rate, term.name, self.found, text)
+        if term.kind == "slice":
+            self._check_slice(term)
         if term.kind == "call" and term.name == "clamp":
             for bound in term.parts[1:]:
                 if not _is_fixed(bound):
@@ -107,6 +113,33 @@ class Typing:
                         bound.span,
                         help="for bounds that are trained or change over time write `max(low, min(v, high))`",
                     )
+
+    def _check_slice(self, term: Term) -> None:
+        operand, (before, last) = term.parts[0], term.widths
+        width = self.solver.shape(operand.var).width
+        if is_never_negative(width - last) and is_never_negative(before):
+            return
+        self.found.error(
+            "slice-bounds",
+            f"`{term.text}` may reach beyond its vector"
+            if is_never_negative(before)
+            else f"`{term.text}` begins before the first entry",
+            term.span,
+            label=f"entries {before + 1} to {last}",
+            others=(Label(operand.span, f"{width} entries"),) if operand.span != term.span else (),
+            notes=("entries are counted from 1; the last has to be there whatever the widths are",),
+            help=f"the last entry of `{operand.text}` is {width}",
+        )
+
+
+def is_never_negative(width: Width) -> bool:
+    """Whether a width is 0 or more wherever the widths that it is made of are 1 or more."""
+    if all(coefficient >= 0 for _, coefficient in width.terms):
+        return True
+    if any(power < 0 for monomial, _ in width.terms for _, power in monomial):
+        return False
+    shifted = width.substitute({name: Width.of(name) + 1 for name in width.names})
+    return all(coefficient >= 0 for _, coefficient in shifted.terms)
 
 
 def _is_fixed(term: Term) -> bool:

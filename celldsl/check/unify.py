@@ -114,8 +114,16 @@ class Solver:
 
     def _bind(self, difference: Width) -> bool:
         """Solve `difference = 0` for one of its unknowns."""
-        linear = {m[0][0]: c for m, c in difference.terms if len(m) == 1 and m[0][1] == 1 and is_unknown(m[0][0])}
-        for name in sorted(linear, key=lambda each: -int(each[1:])):
+        linear: dict[str, Width] = {}
+        for monomial, coefficient in difference.terms:
+            unknown = [(name, power) for name, power in monomial if is_unknown(name)]
+            if len(unknown) == 1 and unknown[0][1] == 1:
+                factor = Width.of(coefficient)
+                for name, power in monomial:
+                    factor = factor if is_unknown(name) else factor * Width.of(name) ** power
+                linear.setdefault(unknown[0][0], factor)
+        # One that stands alone before one with a known width as its factor, C k = n.
+        for name in sorted(linear, key=lambda each: (linear[each].number is None, -int(each[1:]))):
             if sum(name in dict(monomial) for monomial, _ in difference.terms) > 1:
                 continue
             value = Width.of(name) - difference / linear[name]

@@ -50,8 +50,9 @@ def all_sizes(cell: Cell, sizes: Mapping[str, int]) -> dict[str, int]:
             if value.denominator != 1 or value < 1:
                 return {}
             known[dim.name] = int(value)
-    # Blocks have widths of their own, n/heads.
-    sides = [dim.at(known) for info in cell.parameters for dim in info.shape.dims if dim.names <= known.keys()]
+    # Blocks and repeated vectors have widths of their own, n/heads.
+    shapes = (info.shape for info in (*cell.signals, *cell.parameters))
+    sides = [dim.at(known) for shape in shapes for dim in shape.dims if dim.names <= known.keys()]
     return known if all(side.denominator == 1 for side in sides) else {}
 
 

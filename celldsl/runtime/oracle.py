@@ -166,6 +166,11 @@ class _Scope:
             return _STRUCTURES[node.kind](values[0], int(node.shape.dims[0].at(self.sizes)))
         if isinstance(node, checked.Concat):
             return _stack(values)
+        if isinstance(node, checked.Slice):
+            start = int(node.start.at(self.sizes))
+            return values[0][..., start : start + int(node.shape.width.at(self.sizes))]
+        if isinstance(node, checked.Repeat):
+            return _repeat(values[0], int(node.times.at(self.sizes)))
         if isinstance(node, checked.Call) and FUNCTIONS[node.function].rule != "elementwise":
             return _along_a_vector(node, values)
 
@@ -236,6 +241,11 @@ def _stack(values: list[Tensor]) -> Tensor:
     if batches:
         values = [value.expand(batches[0], value.shape[-1]) for value in values]
     return torch.cat(values, dim=-1)
+
+
+def _repeat(value: Tensor, times: int) -> Tensor:
+    """[a, b] as [a, a, b, b]."""
+    return value.unsqueeze(-1).expand(*value.shape, times).reshape(*value.shape[:-1], -1)
 
 
 def _along_a_vector(node: checked.Call, values: list[Tensor]) -> Tensor:

@@ -260,6 +260,8 @@ class _Builder:
         for node in self.tape.nodes:
             if isinstance(node, OpaqueNode) and node.opaque.function == "outer":
                 raise NotForCpu("outer products")
+            if isinstance(node, OpaqueNode) and node.opaque.function in ("slice", "repeat"):
+                raise NotForCpu(f"{node.opaque}: parts of vectors")
             if isinstance(node, (ProductNode, OpaqueNode)):
                 operands = (node.operand,) if isinstance(node, ProductNode) else node.arguments
                 if not node.constant and not all(operand.is_Symbol for operand in operands):

@@ -21,7 +21,19 @@ import sympy
 from celldsl.check.cell import Dim, Expr, Parameter, Setting, Signal, Transpose
 from celldsl.check.width import Shape
 from celldsl.functions import FUNCTIONS
-from celldsl.symbolic.algebra import CLASSES, F, Pointwise, power, signal_symbol, size_of, take, width
+from celldsl.symbolic.algebra import (
+    CLASSES,
+    F,
+    Pointwise,
+    block_sums,
+    place,
+    power,
+    signal_symbol,
+    size_of,
+    take,
+    width,
+    width_value,
+)
 from celldsl.symbolic.form import Form, Product
 from celldsl.symbolic.tape import AnyNode, Node, OpaqueNode, ProductNode, Tape, record, short_name
 from celldsl.symbolic.text import show
@@ -267,6 +279,11 @@ class _Reverse:
         gathered.setdefault(symbol, []).append(value)
 
     def opaque(self, node: OpaqueNode, cotangent: sympy.Symbol) -> tuple[sympy.Expr, ...]:
+        if node.opaque.function == "slice":
+            start = width_value(node.opaque.count)
+            return (place(cotangent, start, size_of(node.opaque.arguments[0].shape)),)
+        if node.opaque.function == "repeat":
+            return (block_sums(cotangent, width_value(node.opaque.count)),)
         if node.opaque.function != "concat":
             vjp = FUNCTIONS[node.opaque.function].vjp
             assert vjp is not None

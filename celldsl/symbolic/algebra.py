@@ -159,6 +159,18 @@ class take(Along):
     nargs = 3
 
 
+class place(Along):
+    """`place(v, start, width)`: a vector of that width, zero but for v behind its first `start` entries."""
+
+    nargs = 3
+
+
+class block_sums(Along):
+    """`block_sums(v, times)`: the sums of each `times` entries that stand one behind the other."""
+
+    nargs = 2
+
+
 def _number(text: str) -> sympy.Rational:
     """A literal of the function table, exactly. Only that table's own texts come here."""
     value = Fraction(text)

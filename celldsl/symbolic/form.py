@@ -15,7 +15,7 @@ from functools import cached_property
 import sympy
 
 from celldsl.check.cell import Cell, Dim, Equation, Expr, Parameter, Setting, Signal
-from celldsl.check.width import Shape
+from celldsl.check.width import Shape, Width
 from celldsl.source import NOWHERE, Span
 from celldsl.symbolic.text import show
 
@@ -40,13 +40,16 @@ class Product:
 
 @dataclass(frozen=True)
 class Opaque:
-    """A function of whole vectors: a row of `celldsl.functions` that is not elementwise, or `concat`."""
+    """A function of whole vectors: a row of `celldsl.functions` that is not elementwise, `concat`, `slice` or `repeat`.
+
+    count: of a slice, how many entries stand before it; of a repeat, how many times each entry stands there."""
 
     symbol: sympy.Symbol
     function: str
     arguments: tuple[Expr, ...]
     argument_values: tuple[sympy.Expr, ...]
     shape: Shape
+    count: Width = field(default_factory=Width)
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
     def __str__(self) -> str:

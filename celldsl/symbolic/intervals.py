@@ -208,6 +208,8 @@ class _Bounds:
             case "sum":
                 positive = arguments[0].low >= 0
                 return Interval(Fraction(0), low_open=arguments[0].positive) if positive else Interval()
+            case "slice" | "repeat":
+                return arguments[0]
             case "concat":
                 total = arguments[0]
                 for other in arguments[1:]:

@@ -186,7 +186,7 @@ class _Classifier:
                 return parts[0]
             case "product":
                 return _Class(parts[0].degree, True)
-            case "sum" | "concat" | "cumsum":
+            case "sum" | "concat" | "cumsum" | "slice" | "repeat":
                 return _Class(max(part.degree for part in parts), True)
             case "max":
                 return _Class(2, mixing, all(part.degree == 0 or part.tropical for part in parts))

@@ -13,6 +13,7 @@ import sympy
 
 from celldsl.check import cell as checked
 from celldsl.check.cell import Cell, Equation, Expr
+from celldsl.check.width import Width
 from celldsl.functions import FUNCTIONS
 from celldsl.symbolic.algebra import CLASSES, dim_symbol, parameter_symbol, power, signal_symbol, width_value
 from celldsl.symbolic.form import Atom, Form, Line, Meaning, Opaque, Product
@@ -90,6 +91,10 @@ class _Lowering:
                 return self.product(expr, left, right)
             case checked.Concat(parts=parts):
                 return self.opaque(expr, "concat", parts)
+            case checked.Slice(operand=operand, start=start):
+                return self.opaque(expr, "slice", (operand,), start)
+            case checked.Repeat(operand=operand, times=times):
+                return self.opaque(expr, "repeat", (operand,), times)
             case checked.Call(function=function, arguments=arguments):
                 if FUNCTIONS[function].rule == "elementwise":
                     return CLASSES[function](*(self.value(argument) for argument in arguments))
@@ -109,11 +114,13 @@ class _Lowering:
             self.add(expr, Product(symbol, matrix, operand, value, expr.shape, expr.span))
         return self.atoms[expr].symbol
 
-    def opaque(self, expr: Expr, function: str, arguments: tuple[Expr, ...]) -> sympy.Symbol:
+    def opaque(
+        self, expr: Expr, function: str, arguments: tuple[Expr, ...], count: Width | None = None
+    ) -> sympy.Symbol:
         if expr not in self.atoms:
             values = tuple(self.value(argument) for argument in arguments)
             symbol = self.atom_symbol(expr)
-            self.add(expr, Opaque(symbol, function, arguments, values, expr.shape, expr.span))
+            self.add(expr, Opaque(symbol, function, arguments, values, expr.shape, count or Width(), span=expr.span))
         return self.atoms[expr].symbol
 
     def add(self, expr: Expr, atom: Atom) -> None:

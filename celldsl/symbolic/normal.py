@@ -97,6 +97,11 @@ class Normal:
                 return self.total(c * table.apply(word, vector, expr.shape) for word, c in self.matrix(left))
             case checked.Concat(parts=parts):
                 return table.tie(Knot("concat", tuple(self.value(part) for part in parts)), expr.shape)
+            case checked.Slice(operand=operand, start=start):
+                bounds = (self.width(start), self.width(start + expr.shape.width))
+                return table.tie(Knot("slice", (self.value(operand), *bounds)), expr.shape)
+            case checked.Repeat(operand=operand, times=times):
+                return table.tie(Knot("repeat", (self.value(operand), self.width(times))), expr.shape)
             case checked.Call(function=function, arguments=arguments):
                 values = tuple(self.value(argument) for argument in arguments)
                 return self.call(expr, function, values, arguments[0].shape.width)

@@ -274,6 +274,11 @@ class _Scope:
                 return STRUCTURES[kind](values[0], int(expr.shape.dims[0].at(self.sizes)))
             case checked.Concat():
                 return [entry for value in values for entry in (value if isinstance(value, list) else [value])]
+            case checked.Slice(start=start, shape=shape):
+                begin = int(start.at(self.sizes))
+                return values[0][begin : begin + int(shape.width.at(self.sizes))]
+            case checked.Repeat(times=times):
+                return [entry for entry in values[0] for _ in range(int(times.at(self.sizes)))]
             case checked.Call(function=function) if FUNCTIONS[function].rule != "elementwise":
                 return _WHOLE[function](*values)
             case checked.Call(function=function):

@@ -21,8 +21,10 @@ from celldsl.check.cell import (
     Parameter,
     Pow,
     Product,
+    Repeat,
     Setting,
     Signal,
+    Slice,
     Structured,
     Transpose,
 )
@@ -86,6 +88,10 @@ def _show(expr: Expr) -> tuple[str, int]:
             return _show(operand)
         case Concat(parts=parts):
             return "[" + "; ".join(show(part) for part in parts) + "]", _ATOM
+        case Slice(operand=operand, start=start, shape=shape):
+            return f"{_within(operand, _ATOM)}[{start + 1}..{start + shape.width}]", _ATOM
+        case Repeat(operand=operand, times=times):
+            return f"repeat({show(operand)}, {times})", _ATOM
         case Call(function=function, arguments=arguments):
             return f"{function}({', '.join(show(a) for a in arguments)})", _ATOM
     raise TypeError(f"not a checked expression: {type(expr).__name__}")

@@ -283,6 +283,10 @@ class Build(Transformer):
     def transposed(self, children: list[Any]) -> tree.Transposed:
         return tree.Transposed(children[0], span=self._span(*children))
 
+    def slice(self, children: list[Any]) -> tree.Slice:
+        operand, _, first, _, last, _ = children
+        return tree.Slice(operand, first, last, span=self._span(*children))
+
     def brackets(self, children: list[Any]) -> tree.Expr:
         return replace(children[1], span=self._span(*children))
 

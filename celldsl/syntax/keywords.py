@@ -83,7 +83,7 @@ def mark_words(
         if not marked:
             continue
         _check_bare_functions(marked, vocabulary, source, problems)
-        yield _ratios(_functions(marked, vocabulary))
+        yield _slices(_ratios(_functions(marked, vocabulary)))
 
 
 def _columns(tokens: list[Token], source: Source) -> Iterator[list[Token]]:
@@ -274,6 +274,20 @@ def _has_commas(tokens: list[Token], opener: int) -> bool:
         if depth == 1 and token.type == "COMMA":
             return True
     return False
+
+
+def _slices(tokens: list[Token]) -> list[Token]:
+    """A square bracket that holds dots cuts a vector, `v_t[1..n]`; without them it would stack."""
+    opened: list[int] = []
+    marked = list(tokens)
+    for at, token in enumerate(tokens):
+        if token.type in ("LSQUARE", "LPAR", "LBRACE"):
+            opened.append(at)
+        elif token.type in ("RSQUARE", "RPAR", "RBRACE") and opened:
+            opened.pop()
+        elif token.type == "DOTS" and opened and tokens[opened[-1]].type == "LSQUARE" and opened[-1] > 0:
+            marked[opened[-1]] = replace(tokens[opened[-1]], type="SLICE")
+    return marked
 
 
 def _ratios(tokens: list[Token]) -> list[Token]:

@@ -82,7 +82,16 @@ class Stack(Node):
     parts: tuple[Expr, ...]
 
 
-Expr = Number | Name | Juxtaposition | Binary | Negative | Transposed | Call | Stack
+@dataclass(frozen=True)
+class Slice(Node):
+    """`v_t[1..n]`: the entries of a vector from the first to the last, counted from 1."""
+
+    operand: Expr
+    first: Expr
+    last: Expr
+
+
+Expr = Number | Name | Juxtaposition | Binary | Negative | Transposed | Call | Stack | Slice
 
 
 # --- items of a cell -----------------------------------------------------------------------

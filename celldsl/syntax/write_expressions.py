@@ -43,7 +43,7 @@ class Expressions:
             return SUM
         if isinstance(node, tree.Juxtaposition):
             return ROW
-        return POSTFIX if isinstance(node, tree.Transposed) else ATOM
+        return POSTFIX if isinstance(node, (tree.Transposed, tree.Slice)) else ATOM
 
     def _bare(self, node: tree.Expr) -> str:
         if isinstance(node, tree.Number):
@@ -61,8 +61,18 @@ class Expressions:
             return self.write(node.operand, level) + ("^\\top" if self.style == "latex" else "^T")
         if isinstance(node, tree.Call):
             return self._call(node)
+        if isinstance(node, tree.Slice):
+            return self._slice(node)
         parts = "; ".join(self.write(part) for part in node.parts)
         return rf"\left[{parts}\right]" if self.style == "latex" else f"[{parts}]"
+
+    def _slice(self, node: tree.Slice) -> str:
+        plain = Expressions(self.style, signals=False)
+        first, last = plain.write(node.first), plain.write(node.last)
+        if self.style == "latex":
+            return rf"{self.write(node.operand, POSTFIX)}\left[{first} \ldots {last}\right]"
+        dots = ".." if " " not in first + last else " .. "
+        return f"{self.write(node.operand, POSTFIX)}[{first}{dots}{last}]"
 
     # --- products --------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from celldsl import relatives
+from celldsl.source import Source
 from tests.symbolic.hand import call, cell, concat, identity, sigmoid, tanh
 from tests.symbolic.specs import ALL, shipped
 
@@ -192,5 +194,21 @@ def cubic():
     )
 
 
+def parts():
+    """Vectors cut, every entry twice, and cut again: overlapping slices, a slice of a parameter, of all entries."""
+    text = """
+    cell Parts {
+      param W: (2 n + 1)×m
+      v_t = W x_t + b
+      k_t = v_t[2..n + 1] ⊙ v_t[1..n] + v_t[n + 2 .. 2n + 1] + b[1..n]
+      r_t = σ(R h_{t-1} + S x_t)
+      c_t = repeat(r_t ⊙ r_t, 2) ⊙ c_{t-1} + tanh(k_t)
+      h_t = repeat(r_t, 2) ⊙ c_t[1..n] + U h_{t-1}
+    }
+    """
+    (cell,) = relatives.check(Source(text))
+    return cell
+
+
 def odd():
-    return [projected(), delayed(), reduced(), functions(), antisymmetric(), constant_gates(), cubic()]
+    return [parts(), projected(), delayed(), reduced(), functions(), antisymmetric(), constant_gates(), cubic()]

@@ -9,6 +9,7 @@ import torch
 
 from celldsl.check import cell as checked
 from celldsl.symbolic.adjoint import Accumulated, Assign, Transposed
+from celldsl.symbolic.algebra import dim_symbol
 from celldsl.symbolic.tape import Node, ProductNode
 
 torch.set_num_threads(1)
@@ -26,6 +27,10 @@ AROUND = {
     "rmsnorm": lambda x: x / (x.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt(),
     "stretch": lambda s, v: s.expand_as(v),
     "take": lambda v, start, stop: v[..., int(start) : int(stop)],
+    "place": lambda v, start, width: torch.nn.functional.pad(v, (int(start), int(width) - int(start) - v.shape[-1])),
+    "block_sums": lambda v, times: v.unflatten(-1, (-1, int(times))).sum(-1),
+    "slice": lambda v, start, width: v[..., start : start + width],
+    "repeat": lambda v, times, _: v.repeat_interleave(times, -1),
     "concat": lambda *parts: torch.cat(parts, -1),
     "power": torch.pow,
     "where": lambda c, a, b: torch.where(c > 0, a, b),
@@ -103,6 +108,10 @@ def forward_step(tape, values, matrices):
             if node.opaque.function == "concat":
                 batch = torch.broadcast_shapes(*(a.shape[:-1] for a in arguments))
                 arguments = [a.expand(*batch, a.shape[-1]) for a in arguments]
+            if node.opaque.function in ("slice", "repeat"):
+                widths = (node.opaque.count, node.shape.width)
+                sizes = {name: int(values[dim_symbol(name)]) for width in widths for name in width.names}
+                arguments += [int(width.at(sizes)) for width in widths]
             values[node.symbol] = AROUND[node.opaque.function](*arguments)
 
 

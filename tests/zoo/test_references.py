@@ -49,7 +49,7 @@ def test_module_is_what_the_paper_says(name):
 def test_counts_as_formulas(name):
     cell, count = celldsl.compile(name), REFERENCES[name].params
     for start in (1, 10, 100):
-        sizes = {dim: start + 7 * at for at, dim in enumerate(cell.checked.free_dims)}
+        sizes = compare.sizes_of(cell.checked, start)
         assert cell.count(**sizes) == count(**sizes)
 
 

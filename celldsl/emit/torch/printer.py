@@ -27,8 +27,10 @@ from celldsl.check.cell import (
     Parameter,
     Pow,
     Product,
+    Repeat,
     Setting,
     Signal,
+    Slice,
     Structured,
     Transpose,
 )
@@ -114,6 +116,15 @@ class Printer:
             return self._columns(expr), Level.ATOM
         if isinstance(expr, Concat):
             return f"torch.cat([{', '.join(self._part(part, expr) for part in expr.parts)}], dim=-1)", Level.ATOM
+        if isinstance(expr, Slice):
+            start = self.width(expr.start) if expr.start.terms else "0"
+            inside = f"-1, {start}, {self.width(expr.shape.width)}"
+            return f"{self.text(expr.operand, Level.ATOM)}.narrow({inside})", Level.ATOM
+        if isinstance(expr, Repeat):
+            return (
+                f"{self.text(expr.operand, Level.ATOM)}.repeat_interleave({self.width(expr.times)}, dim=-1)",
+                Level.ATOM,
+            )
         if isinstance(expr, Call):
             return self._call(expr)
         raise TypeError(f"no spelling for {type(expr).__name__}")
