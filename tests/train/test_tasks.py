@@ -131,6 +131,31 @@ def test_standardised_pixels() -> None:
     torch.testing.assert_close(train[:, 5, 5].double(), (raw[:, 5, 5] - mean) / (std + 1e-6), atol=1e-6, rtol=0)
 
 
+def test_standards() -> None:
+    train, test = pixels("train", 30), pixels("test", 12)
+    _, raw = standardise(train, test, by="pixel-raw")
+    assert torch.equal(raw[:, 0].double(), (test[:, 0] / 1e-6).float().double()), "as the paper's code"
+    every, _ = standardise(train, test, by="all")
+    assert abs(every.mean().item()) < 1e-6
+    assert every.std(correction=0).item() == pytest.approx(1, abs=1e-6)
+    assert torch.equal(standardise(train, test, by="unit")[1], test / 255)
+    with pytest.raises(TrainError, match="standardise must be one of pixel, pixel-raw, all, unit, not 'pixels'"):
+        make_task("mnist-rows", {"standardise": "pixels"})
+
+
+def test_one_order_of_pixels_for_all_images(folder: Path) -> None:
+    plain = make_task("mnist-pixels", {"standardise": "unit"}).load(str(folder))
+    task = make_task("mnist-permuted", {"standardise": "unit", "order": 3})
+    check(task, str(folder), (784, 1), (), torch.int64)
+    data = task.load(str(folder))
+    other = make_task("mnist-permuted", {"standardise": "unit", "order": 4}).load(str(folder))
+    order = torch.randperm(784, generator=generator("mnist-permuted", 3))
+    for part in ("train", "test"):
+        given, whole = (getattr(each, part).tensors["input"] for each in (data, plain))
+        assert torch.equal(given, whole[:, order])
+        assert not torch.equal(getattr(other, part).tensors["input"], given)
+
+
 def test_missing_or_broken_data_is_explained(folder: Path, tmp_path: Path) -> None:
     task = make_task("mnist-rows", {})
     with pytest.raises(TrainError, match="is no folder"):

@@ -22,6 +22,7 @@ TASKS = {
     "copy": ("celldsl.train.tasks.copy", "Copy"),
     "mnist-rows": ("celldsl.train.tasks.mnist", "MnistRows"),
     "mnist-pixels": ("celldsl.train.tasks.mnist", "MnistPixels"),
+    "mnist-permuted": ("celldsl.train.tasks.mnist", "MnistPermuted"),
     "imdb": ("celldsl.train.tasks.imdb", "Imdb"),
     "ptb": ("celldsl.train.tasks.ptb", "Ptb"),
     "sick": ("celldsl.train.tasks.sick", "Sick"),
