@@ -10,9 +10,12 @@ from typing import Any
 import click
 
 from celldsl.runtime.backends import BACKENDS
-from celldsl.train.settings import DEVICES, OPTIMISERS, PRECISIONS, SCHEDULES, Settings
+from celldsl.train.recipes import RECIPES
+from celldsl.train.recipes import recipe as make_recipe
+from celldsl.train.settings import DEVICES, OPTIMISERS, PRECISIONS, REDUCTIONS, SCHEDULES, Settings
 from celldsl.train.tasks import TASKS
 
+GIVEN = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
 DEFAULT = {each.name: each.default for each in dataclasses.fields(Settings)}
 
 
@@ -36,13 +39,36 @@ def setting(flag: str, name: str, help: str, **rest: Any) -> Any:
     return click.option(flag, name, default=DEFAULT[name], show_default=DEFAULT[name] is not None, help=help, **rest)
 
 
-@click.command()
+class Train(click.Command):
+    """Its help ends with the recipes, the tasks and their options."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from celldsl.train.tasks.describe import options, summary
+
+        with formatter.section("Recipes (--recipe NAME; flags change them)"):
+            formatter.write_text(", ".join(RECIPES))
+        for task in TASKS:
+            with formatter.section(f"Task {task}"):
+                formatter.write_text(summary(task))
+                found = [(f"{each.name}={each.default}", each.help) for each in options(task)]
+                if found:
+                    formatter.write_dl(found)
+
+
+@click.command(cls=Train)
 @click.argument("cell", default="lstm")
+@click.option("--recipe", type=click.Choice(list(RECIPES)), help="Start from published settings.")
 @setting("--task", "task", "What to learn.", type=click.Choice(list(TASKS)))
 @setting(
     "--data", "data_dir", "Folder with one folder of Parquet files per data set.", type=click.Path(), metavar="DIR"
 )
 @click.option("--task-option", "task_options", multiple=True, type=Assignment(), help="An option of the task (repeat).")
+@click.option(
+    "--vectors",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Word vectors in GloVe's text format, for the tasks that read words (sick, sst).",
+)
 @click.option("--cell-option", "cell_options", multiple=True, type=Assignment(), help="A setting of the cell (repeat).")
 @setting("--hidden", "hidden", "Width of the hidden state.", type=int)
 @setting("--layers", "layers", "Layers, one above the other.", type=int)
@@ -62,7 +88,12 @@ def setting(flag: str, name: str, help: str, **rest: Any) -> Any:
     type=click.Choice(SCHEDULES),
 )
 @setting("--step-every", "step_every", "Epochs between two reductions of schedule step.", type=int)
-@setting("--step-factor", "step_factor", "What schedule step multiplies the rate by.", type=float)
+@setting("--step-factor", "step_factor", "What schedules step and decay multiply the rate by.", type=float)
+@setting("--decay-after", "decay_after", "Epochs at the full rate in schedule decay.", type=int)
+@setting("--nonmono", "nonmono", "Epochs that nt-asgd looks back.", type=int)
+@setting(
+    "--reduction", "reduction", "A step descends its examples' mean loss or their sum.", type=click.Choice(REDUCTIONS)
+)
 @setting("--clip", "clip", "Largest norm of the gradient.", type=float)
 @setting("--patience", "patience", "Stop after so many epochs without a better one.", type=int)
 @setting("--train-limit", "train_limit", "Train on the first so many examples only.", type=int)
@@ -79,7 +110,16 @@ def setting(flag: str, name: str, help: str, **rest: Any) -> Any:
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the -o folder, to the same bits.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else, on standard output.")
 @click.option("--quiet", is_flag=True, help="Say nothing while it runs.")
-def command(resume: bool, as_json: bool, quiet: bool, **fields: Any) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context,
+    recipe: str | None,
+    vectors: str | None,
+    resume: bool,
+    as_json: bool,
+    quiet: bool,
+    **fields: Any,
+) -> None:
     """Train CELL, a path or a shipped name, on a task.
 
     torch.nn.LSTM, torch.nn.GRU and torch.nn.RNN are cells here too, to compare with.
@@ -88,15 +128,22 @@ def command(resume: bool, as_json: bool, quiet: bool, **fields: Any) -> None:
     celldsl train lstm1
     celldsl train my.cell --task adding --task-option length=200 --hidden 128
     celldsl train lstm --task mnist-rows --data DIR --schedule exp-loss -o runs/lstm --resume
+    celldsl train ulstm --recipe gao-oates-sick --data DIR --vectors glove.840B.300d.txt
     """
     from celldsl.cli.screen import print_json
     from celldsl.extras import need
     from celldsl.train import Progress, terminal_progress, train
 
     need("train", "training")
-    settings = Settings(
-        **{**fields, "task_options": dict(fields["task_options"]), "cell_options": dict(fields["cell_options"])}
-    )
+    fields |= {"task_options": dict(fields["task_options"]), "cell_options": dict(fields["cell_options"])}
+    if vectors:
+        fields["task_options"]["vectors"] = vectors
+    if recipe:
+        given = {name: value for name, value in fields.items() if ctx.get_parameter_source(name) in GIVEN}
+        given["task_options"] = fields["task_options"]  # --vectors may have added to it
+        settings = make_recipe(recipe, **given)
+    else:
+        settings = Settings(**fields)
     result = train(settings, resume=resume, progress=Progress() if quiet else terminal_progress())
     if as_json:
         print_json(result.to_json())

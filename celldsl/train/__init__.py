@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from celldsl.train.errors import CheckpointError, Diverged, TrainError, TrainInterrupted
 from celldsl.train.progress import Bar, Lines, Progress, terminal_progress
+from celldsl.train.recipes import RECIPES, recipe
 from celldsl.train.result import Result
 from celldsl.train.settings import Settings
 from celldsl.train.tasks import TASKS
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from celldsl.train.resume import load_model
 
 __all__ = [
+    "RECIPES",
     "TASKS",
     "Bar",
     "CheckpointError",
@@ -34,6 +36,7 @@ __all__ = [
     "TrainError",
     "TrainInterrupted",
     "load_model",
+    "recipe",
     "terminal_progress",
     "train",
 ]

@@ -23,8 +23,10 @@ def write(root: Path, name: str, part: str, columns: Mapping[str, Sequence[Any]]
     pyarrow.parquet.write_table(pyarrow.table(dict(columns)), root / name / f"{part}.parquet")
 
 
-def resumes(settings: Settings, root: Path, monkeypatch: pytest.MonkeyPatch, step: int = 3) -> list[dict[str, Any]]:
-    """A run stopped after so many steps of its second epoch, and resumed, equals one that was not; its rows."""
+def resumes(
+    settings: Settings, root: Path, monkeypatch: pytest.MonkeyPatch, step: int = 3, epoch: int = 1
+) -> list[dict[str, Any]]:
+    """A run stopped after so many steps of the epoch after so many, and resumed, equals one that was not; its rows."""
     import dataclasses
 
     def at(name: str) -> Settings:
@@ -34,13 +36,13 @@ def resumes(settings: Settings, root: Path, monkeypatch: pytest.MonkeyPatch, ste
     look_up = Run._look_up
 
     def stop(run: Run, loss: float, steps: int) -> None:
-        if run.at.epoch == 1 and run.at.step == step:
+        if run.at.epoch == epoch and run.at.step == step:
             run.stop.number = 15
         look_up(run, loss, steps)
 
     with monkeypatch.context() as patched:
         patched.setattr(Run, "_look_up", stop)
-        with pytest.raises(TrainInterrupted, match="epoch 2, step"):
+        with pytest.raises(TrainInterrupted, match=f"epoch {epoch + 1}, step"):
             train(at("stopped"))
     resumed = train(at("stopped"), resume=True, progress=Progress())
     assert plain(resumed.rows) == plain(whole.rows)
