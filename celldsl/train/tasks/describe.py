@@ -55,8 +55,9 @@ def _options(module: ast.Module, name: str) -> list[Option]:
 
 
 def _shown(value: ast.expr) -> str:
-    default = ast.literal_eval(value)
-    return default if isinstance(default, str) else json.dumps(default)
+    if not isinstance(value, ast.Constant):
+        return ast.unparse(value)
+    return value.value if isinstance(value.value, str) else json.dumps(value.value)
 
 
 @lru_cache
