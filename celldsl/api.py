@@ -160,6 +160,30 @@ class CompiledCell:
         """All equations, inherited ones too, as an `align` environment."""
         return show.latex(self.checked)
 
+    # --- variants -----------------------------------------------------------------------
+
+    def variant(self, **options: Any) -> CompiledCell:
+        """The cell with regularisers and details that its paper has not, as another cell whose equations say so.
+
+        recurrent_dropout=0.2, input_dropout=0.2: masks on what matrices multiply, one a product and sequence.
+        locked_input=0.4, locked_output=0.4: one mask a sequence on the whole input or output.
+        weight_drop={"U_*": 0.5}: one mask of a parameter for a batch of sequences. zoneout=0.1 for all states, or
+        {"c": 0.5, "h": 0.05}. init={"b_f": 1.5, "U_*": "orthogonal"}: as in `init` lines.
+        gates="hard_sigmoid", "keras1_hard_sigmoid", …: in the place of every sigmoid.
+        Raises TypeError for another option, ValueError and SpecError for values that do not suit the cell.
+        """
+        from celldsl.transform import variant
+
+        key = repr(sorted(options.items()))
+        if key not in self._variants:
+            changed = variant(self.checked, **options)
+            self._variants[key] = self if changed is self.checked else CompiledCell(changed)
+        return self._variants[key]
+
+    @cached_property
+    def _variants(self) -> dict[str, CompiledCell]:
+        return {}
+
     # --- modules ------------------------------------------------------------------------
 
     def rnn(
@@ -180,12 +204,14 @@ class CompiledCell:
         """A layer over time with the conventions of `torch.nn.LSTM`.
 
         `layer(x, state=None)` gives `(output, state)`; `layer.signals(x)` the sequence of every signal. Dimensions
-        beyond the two, and settings (`hyper`), are given by name; two_biases lays out biases as torch.nn does.
+        beyond the two, and settings (`hyper`), are given by name, as are the options of `variant`, which leave names of
+        parameters and states as they are; two_biases lays out biases as torch.nn does.
         Raises ValueError for sizes that do not fit the equations and for an unknown backend, TypeError for a width or
         setting that is missing or is none of this cell's, RuntimeError for a backend that cannot run here, or not
         this cell.
         """
-        layer, _ = self._classes(backend)
+        cell, sizes_and_settings = self._with_options(sizes_and_settings)
+        layer, _ = cell._classes(backend)
         _check_names(self.name, layer, sizes_and_settings)
         return layer(
             input_size,
@@ -212,9 +238,19 @@ class CompiledCell:
         **sizes_and_settings: Any,
     ) -> nn.Module:
         """A single step: `step(x_t, state=None)` gives `(output, state)`, x_t of shape (B, m) or (m,). See `rnn`."""
-        _, step = self._classes(backend)
+        cell, sizes_and_settings = self._with_options(sizes_and_settings)
+        _, step = cell._classes(backend)
         _check_names(self.name, step, sizes_and_settings)
         return step(input_size, hidden_size, device, dtype, two_biases=two_biases, **sizes_and_settings)
+
+    def _with_options(self, keywords: dict[str, Any]) -> tuple[CompiledCell, dict[str, Any]]:
+        """The variant that keywords ask for, and the others; widths and settings of the cell itself go first."""
+        from celldsl.transform import OPTIONS
+
+        own = {*self.checked.free_dims, *self.checked.setting}
+        options = {name: keywords[name] for name in OPTIONS if name in keywords and name not in own}
+        rest = {name: value for name, value in keywords.items() if name not in options}
+        return (self.variant(**options) if options else self), rest
 
     def _classes(self, backend: str) -> tuple[Any, Any]:
         """The emitted classes: layer and step."""

@@ -21,6 +21,7 @@ FLOW = [
     {"functions"},
     {"syntax"},
     {"check"},
+    {"transform"},
     {"symbolic"},
     {"schedule"},
     {"emit"},
