@@ -54,3 +54,47 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     for row, other in zip(plain(facts["position"]["rows"]), plain(others["position"]["rows"]), strict=True):
         for part in ("train", "test"):
             assert other[part] == pytest.approx(row[part], abs=1e-5)
+
+
+TEXT = """
+import sys
+from celldsl.train import train
+from tests.train.test_text_tasks import GAO_OATES_SICK, NO_NOISE, run
+from tests.train.helpers import plain
+task, folder, out = sys.argv[1:]
+settings = {
+    "sick": lambda: run("sick", folder, out=out, batch=7, **GAO_OATES_SICK),
+    "ptb": lambda: run("ptb", folder, NO_NOISE, out=out, batch=3, layers=2, optimiser="nt-asgd", lr=0.5),
+}[task]()
+train(settings)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["sick", "ptb"])
+def test_two_processes_equal_one_on_text(task: str, tmp_path: Path) -> None:
+    """Sums of losses in SICK, states carried from chunk to chunk in PTB: 3 rows, so one process has two of them."""
+    import random
+
+    from tests.train.test_text_tasks import write_all
+
+    write_all(tmp_path / "data", random.Random(3))
+    script = tmp_path / "child.py"
+    script.write_text(TEXT)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for command, name in (([sys.executable], "one"), (torchrun, "two")):
+        child = subprocess.run(
+            [*command, str(script), task, str(tmp_path / "data"), str(tmp_path / name)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        assert child.returncode == 0, child.stderr
+    one, facts = checkpoint.load(tmp_path / "one" / "last.safetensors")
+    two, others = checkpoint.load(tmp_path / "two" / "last.safetensors")
+    for name in checkpoint.under("model", one):
+        assert (one[f"model/{name}"] - two[f"model/{name}"]).abs().max() < 1e-4, name
+    for row, other in zip(plain(facts["position"]["rows"]), plain(others["position"]["rows"]), strict=True):
+        for part in ("train", "validation", "test"):
+            assert other[part] == pytest.approx(row[part], rel=1e-3, abs=1e-4)

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from celldsl.train import Settings, TrainError, load_model, train
+from celldsl.train.recipes import NO_NOISE
 from celldsl.train.rng import generator
 from celldsl.train.statistics import pearson, spearman
 from celldsl.train.tasks import make_task
@@ -30,7 +31,12 @@ real = pytest.mark.skipif("CELLDSL_DATA" not in os.environ, reason="set CELLDSL_
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    root, chance = tmp_path_factory.mktemp("data"), random.Random(3)
+    root = tmp_path_factory.mktemp("data")
+    write_all(root, random.Random(3))
+    return str(root)
+
+
+def write_all(root: Path, chance: random.Random) -> None:
     for part, size in SIZES.items():
         pairs = []
         for _ in range(size):
@@ -42,7 +48,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
         write(root, "sst", part, {"tree": [_tree(chance) for _ in range(size)]})
         text = itertools.cycle(["a b c d <unk>", "b c d", "N a"])
         write(root, "ptb", part, {"sentence": list(itertools.islice(text, size))})
-    return str(root)
 
 
 def _tree(chance: random.Random) -> str:
@@ -206,8 +211,6 @@ def test_sst_is_learnt(folder: str, cell: str) -> None:
 
 # --- PTB -----------------------------------------------------------------------------------
 
-CALM = {"weight_drop": 0.0, "input_dropout": 0.0, "hidden_dropout": 0.0, "output_dropout": 0.0, "word_dropout": 0.0}
-
 
 def test_a_text_is_read_in_rows() -> None:
     one, two = chunks(11, 2, 3)
@@ -251,8 +254,7 @@ def test_the_state_goes_from_chunk_to_chunk(folder: str, cell: str) -> None:
 
 
 def test_a_text_that_repeats_itself_is_learnt(folder: str) -> None:
-    options = {**CALM, "alpha": 0.0, "beta": 0.0}
-    result = train(run("ptb", folder, options, batch=2, epochs=8, optimiser="adam", lr=0.02, layers=2))
+    result = train(run("ptb", folder, NO_NOISE, batch=2, epochs=8, optimiser="adam", lr=0.02, layers=2))
     assert not result.higher_is_better
     assert result.best < 2.0, "seven words; ten of eleven follow from the one before"
     for row in result.rows:
