@@ -19,6 +19,10 @@ GIVEN = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVI
 DEFAULT = {each.name: each.default for each in dataclasses.fields(Settings)}
 
 
+TABLES = ("task_options", "cell_options", "weight_drop", "zoneout", "init")
+"""Settings whose entries are given one by one."""
+
+
 class Assignment(click.ParamType):
     """`name=value`, the value read as JSON where it is JSON (numbers, true, null) and as text where it is not."""
 
@@ -32,6 +36,15 @@ class Assignment(click.ParamType):
             return name, json.loads(text)
         except ValueError:
             return name, text
+
+
+class Named(Assignment):
+    """`NAME=value`, where `*` in the name stands for any letters: `U_*=0.5`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        pattern, equals, text = value.partition("=")
+        _, found = super().convert(f"{pattern.replace('*', '_')}{equals}{text}", param, ctx)
+        return pattern, found
 
 
 def setting(flag: str, name: str, help: str, **rest: Any) -> Any:
@@ -74,6 +87,14 @@ class Train(click.Command):
 @setting("--layers", "layers", "Layers, one above the other.", type=int)
 @click.option("--bidirectional", is_flag=True, help="Read the sequence both ways.")
 @setting("--dropout", "dropout", "Dropout between layers.", type=float)
+@setting("--recurrent-dropout", "recurrent_dropout", "Dropout of recurrent operands, a mask a gate.", type=float)
+@setting("--input-dropout", "input_dropout", "Dropout of input operands, a mask a gate.", type=float)
+@setting("--locked-input", "locked_input", "Dropout of each layer's input, a mask a sequence.", type=float)
+@setting("--locked-output", "locked_output", "Dropout of each layer's output, a mask a sequence.", type=float)
+@click.option("--weight-drop", multiple=True, type=Named(), metavar="NAME=P", help="Dropout of parameters (repeat).")
+@click.option("--zoneout", multiple=True, type=Named(), metavar="STATE=P", help="Zoneout of states (repeat).")
+@click.option("--init", multiple=True, type=Named(), metavar="NAME=VALUE", help="How parameters start (repeat).")
+@setting("--gates", "gates", "A function in the place of sigmoid: hard_sigmoid, keras1_hard_sigmoid.", type=str)
 @setting("--backend", "backend", "What runs the cell.", type=click.Choice(["auto", *BACKENDS]))
 @setting("--epochs", "epochs", "Epochs at most.", type=int)
 @setting("--batch-size", "batch", "Examples per step.", type=int)
@@ -135,7 +156,7 @@ def command(
     from celldsl.train import Progress, terminal_progress, train
 
     need("train", "training")
-    fields |= {"task_options": dict(fields["task_options"]), "cell_options": dict(fields["cell_options"])}
+    fields |= {name: dict(fields[name]) for name in TABLES}
     if vectors:
         fields["task_options"]["vectors"] = vectors
     if recipe:

@@ -17,6 +17,7 @@ from celldsl.check.cell import Cell, Expr, Parameter, Product, Signal
 from celldsl.train.errors import TrainError
 from celldsl.train.model import Layer
 from celldsl.train.settings import Settings
+from celldsl.transform import OPTIONS
 
 TORCH = {"torch.nn.LSTM": nn.LSTM, "torch.nn.GRU": nn.GRU, "torch.nn.RNN": nn.RNN}
 
@@ -47,10 +48,13 @@ def find_cell(settings: Settings, text: str | None = None) -> TrainedCell:
         "batch_first": True,
         **settings.cell_options,
     }
+    variant = {name: getattr(settings, name) for name in OPTIONS if getattr(settings, name)}
     source = settings.cell if text is None else text
     if source.startswith("torch."):
         if source not in TORCH:
             raise TrainError(f"no layer {source!r} to compare with; there are {', '.join(TORCH)}")
+        if variant:
+            raise TrainError(f"{source} has no {', '.join(variant)}: these change the equations of a spec")
         kind = TORCH[source]
         _known_options(source, kind, settings)
 
@@ -67,7 +71,10 @@ def find_cell(settings: Settings, text: str | None = None) -> TrainedCell:
     def make(m: int, **changes: Any) -> nn.Module:
         every = {"hidden_size": settings.hidden, **options, **changes}
         try:
-            layer: nn.Module = cell.rnn(m, every.pop("hidden_size"), backend=settings.backend, **every)
+            changed = cell.variant(**variant)
+            layer: nn.Module = changed.rnn(m, every.pop("hidden_size"), backend=settings.backend, **every)
+        except ValueError as error:
+            raise TrainError(str(error)) from error
         except TypeError as error:  # a cell_option the layer does not know, or one it needs and was not given
             raise TrainError(f"{error} (in cell_options; --cell-option name=value on the command line)") from error
         return layer

@@ -51,6 +51,21 @@ class Settings:
     bidirectional: bool = False
     dropout: float = 0.0
     """Between layers, as in torch.nn."""
+    recurrent_dropout: float = 0.0
+    """On what the cell's matrices multiply, if it depends on a state: one mask for each product and sequence."""
+    input_dropout: float = 0.0
+    """The same on what depends on the input alone. Lu & Salem (2017) set both to 0.2 on IMDB."""
+    locked_input: float = 0.0
+    """On each layer's input, one mask a sequence that all gates share; `locked_output` on each layer's output."""
+    locked_output: float = 0.0
+    weight_drop: Mapping[str, float] = field(default_factory=dict)
+    """Dropout of parameters by name, one mask a batch of sequences: `{"U_*": 0.5, "M": 0.5}`."""
+    zoneout: Mapping[str, float] = field(default_factory=dict)
+    """By the names of states: `{"c": 0.5, "h": 0.05}`, or `{"*": 0.1}`."""
+    init: Mapping[str, Any] = field(default_factory=dict)
+    """How parameters start, as in the `init` lines of a spec, over which they win: `{"b_f": 1.5}`."""
+    gates: str | None = None
+    """A function in the place of the cell's sigmoids: `hard_sigmoid`, `keras1_hard_sigmoid`."""
     backend: str = "auto"
 
     epochs: int = 20
@@ -110,9 +125,10 @@ class Settings:
         _number("step_factor", self.step_factor, above=0.0)
         _number("momentum", self.momentum, least=0.0)
         _number("weight_decay", self.weight_decay, least=0.0)
-        _number("dropout", self.dropout, least=0.0)
-        if self.dropout >= 1:
-            raise TrainError(f"dropout must lie in [0, 1), not {self.dropout!r}")
+        for name in ("dropout", "recurrent_dropout", "input_dropout", "locked_input", "locked_output"):
+            _number(name, getattr(self, name), least=0.0)
+            if getattr(self, name) >= 1:
+                raise TrainError(f"{name} must lie in [0, 1), not {getattr(self, name)!r}")
         if self.dropout and self.layers == 1:
             raise TrainError("dropout acts between layers and there is only one: give layers=2 or more, or dropout=0")
         if self.momentum and self.optimiser not in ("sgd", "nt-asgd", "rmsprop"):

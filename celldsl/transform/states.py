@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from celldsl.check.cell import Cell, Expr, Signal
 from celldsl.syntax import tree
@@ -15,15 +16,17 @@ from celldsl.transform.respell import respell
 def zoneout(cell: Cell, rates: float | Mapping[str, float]) -> Cell:
     """Each entry of a state keeps its old value with a probability, a new mask each step (Krueger et al. 2017).
 
-    rates: one for all states, or by name: `{"c": 0.5, "h": 0.05}`. Whatever else a step computes of a state's new value
-    reads it as it was before the mask, as the paper's h_t does of c_t. Raises ValueError for a name that is no state.
+    rates: one for all states, or by pattern of names: `{"c": 0.5, "h": 0.05}`. Whatever else a step computes of a
+    state's new value reads it as it was before the mask, as the paper's h_t does of c_t. Raises ValueError for a name
+    that is no state.
     """
     states = [info.name for info in cell.states if info.role == "state"]
-    given = dict(rates) if isinstance(rates, Mapping) else dict.fromkeys(states, rates)
-    for name, p in given.items():
-        probability("zoneout", p)
-        if name not in states:
-            raise ValueError(f"zoneout: {cell.name} has no state {name!r}; it has {', '.join(states)}")
+    given: dict[str, float] = {}
+    for pattern, p in rates.items() if isinstance(rates, Mapping) else [("*", rates)]:
+        names = [name for name in states if fnmatchcase(name, pattern)]
+        if not names:
+            raise ValueError(f"zoneout: {cell.name} has no state {pattern!r}; it has {', '.join(states) or 'none'}")
+        given.update(dict.fromkeys(names, probability("zoneout", p)))
     given = {name: p for name, p in given.items() if p}
     read = {node.name for e in cell.steps for node in e.value.walk() if isinstance(node, Signal) and node.delay == 0}
     renamed: dict[str, str] = {}
