@@ -1,5 +1,6 @@
 """Syntax tree → checked cell: one pass a file, in this order.
 
+instance  steps of other cells written out, `h_t, c_t = LSTM(x_t, h_{t-1}, c_{t-1})`
 extend    the parent's equations, changed as the child says; `drop`; every `repeat` written out (repeat)
 names     what is declared and defined, each name once
 inline    calls of known functions with the right number of arguments; `def`s written out
@@ -19,9 +20,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from celldsl.check.cell import Cell
-from celldsl.check.claims import BrokenCell, check_claims
+from celldsl.check.claims import check_claims
 from celldsl.check.extend import extend
 from celldsl.check.finish import finish
+from celldsl.check.instance import BrokenCell, CircleOfCells, place_cells
 from celldsl.errors import Diagnostics, Label, SpecError, near
 from celldsl.syntax import tree
 
@@ -38,7 +40,7 @@ def check(definition: tree.CellDef, find: Find = lambda name: None, known: Known
     Raises SpecError with every error of the definition; warnings are in `Cell.warnings`.
     """
     found = Diagnostics()
-    cell = _check(definition, _parent(definition, find, known, found), found)
+    cell = _check(definition, _parent(definition, find, known, found), found, find)
     if cell is not None:
         cell = check_claims(cell, find, known, found)
     found.raise_errors()
@@ -46,13 +48,14 @@ def check(definition: tree.CellDef, find: Find = lambda name: None, known: Known
     return cell
 
 
-def _check(definition: tree.CellDef, parent: tree.CellDef | None, found: Diagnostics) -> Cell | None:
+def _check(definition: tree.CellDef, parent: tree.CellDef | None, found: Diagnostics, find: Find) -> Cell | None:
     """All passes but the claims over one definition; None after an error."""
     if definition.parent is not None and parent is None:
         return None  # nearly every name would be unknown: the missing parent is the mistake
     try:
-        items = extend(definition, parent, found)
-        return None if items is None else finish(definition, items, found)
+        whole = place_cells(definition, find, found)
+        items = None if whole is None else extend(whole, parent, found)
+        return None if whole is None or items is None else finish(whole, items, found)
     except RecursionError:
         found.error(
             "too-large",
@@ -114,6 +117,8 @@ class _FileCheck:
         self.outer_find, self.outer_known = find, known
         self.found = Diagnostics()
         self.cells: dict[str, Cell | None] = {}
+        self.open: list[str] = []
+        """The cells that are being checked, the outermost first."""
         for definition in file.cells:
             first = self.definitions.get(definition.name)
             if first is None:
@@ -139,6 +144,7 @@ class _FileCheck:
         if name in self.cells:
             return self.cells[name]
         self.cells[name] = None
+        self.open.append(name)
         definition = self.definitions[name]
         found = Diagnostics()
         cell: Cell | None = None
@@ -147,11 +153,12 @@ class _FileCheck:
         elif definition.parent in self.definitions:
             parent = self._cell(definition.parent)
             if parent is not None:  # else the parent's errors are the child's
-                cell = _check(definition, parent.definition, found)
+                cell = _check(definition, parent.definition, found, self._inner)
         else:
-            cell = _check(definition, _parent(definition, self._outer, self._known, found), found)
+            cell = _check(definition, _parent(definition, self._outer, self._known, found), found, self._inner)
         self.found.items += found.items
         self.cells[name] = None if found.errors else cell
+        self.open.remove(name)
         return self.cells[name]
 
     def _report_cycle(self, definition: tree.CellDef, found: Diagnostics) -> bool:
@@ -173,6 +180,17 @@ class _FileCheck:
                 else "give the new cell another name than its parent's",
             )
         return True
+
+    def _inner(self, name: str) -> Cell | None:
+        """A cell that stands within another; None where there is none of the name."""
+        if name not in self.definitions:
+            return self._outer(name)
+        if name in self.open:
+            raise CircleOfCells(*self.open[self.open.index(name) :], name)
+        cell = self._cell(name)
+        if cell is None:
+            raise BrokenCell(name)
+        return cell
 
     def _find(self, name: str) -> Cell | None:
         """What a cell of this file may claim something about: cells of the file, then the others."""

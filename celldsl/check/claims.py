@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from celldsl.check import trees
 from celldsl.check.cell import Cell
+from celldsl.check.instance import BrokenCell
 from celldsl.check.polynomial import NotAWidth, polynomial
 from celldsl.check.width import Width
 from celldsl.errors import Diagnostics, near
@@ -20,10 +21,6 @@ from celldsl.source import Span
 from celldsl.syntax import tree
 
 QUANTITIES = ("params", "flops", "state")
-
-
-class BrokenCell(Exception):
-    """Raised by `find` for a cell that exists and has errors of its own: claims about it are passed over."""
 
 
 def check_claims(

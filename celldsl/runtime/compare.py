@@ -51,7 +51,7 @@ def all_sizes(cell: Cell, sizes: Mapping[str, int]) -> dict[str, int]:
                 return {}
             known[dim.name] = int(value)
     # Blocks and repeated vectors have widths of their own, n/heads.
-    shapes = (info.shape for info in (*cell.signals, *cell.parameters))
+    shapes = [*(info.shape for info in cell.signals), *(info.shape for info in cell.parameters)]
     sides = [dim.at(known) for shape in shapes for dim in shape.dims if dim.names <= known.keys()]
     return known if all(side.denominator == 1 for side in sides) else {}
 

@@ -16,6 +16,7 @@ from celldsl.source import Source, Span
 from celldsl.syntax import tree
 from celldsl.syntax.grammar import Token
 from celldsl.syntax.keywords import STRUCTURES
+from celldsl.syntax.write_names import write_name
 
 
 class Build(Transformer):
@@ -93,6 +94,20 @@ class Build(Transformer):
                 help=f"write `{target.text}_t = …`; first values are set by `init {target.text}_0 = …`",
             )
         return tree.Equation(self._target(target), value, label and label.text, span=self._span(target, value, label))
+
+    def instance(self, children: list[Any]) -> tree.Instance:
+        *names, _, value, label = children
+        targets = tuple(self._target(name) for name in names[::2])
+        for target in targets:
+            if target.time != 0:
+                self.problems.error(
+                    "bad-left-side",
+                    f"`{target.span.text}` is no value at t",
+                    target.span,
+                    label="the names of a cell's new values were expected",
+                    help=f"write `{write_name(tree.Name(target.text, 0), 'unicode')}`",
+                )
+        return tree.Instance(targets, value, label and label.text, span=self._span(targets[0], value, label))
 
     def docstring(self, children: list[Any]) -> tree.Docstring:
         return tree.Docstring(_unquoted(children[0].text), span=self._of(children[0]))

@@ -107,6 +107,15 @@ class Equation(Node):
 
 
 @dataclass(frozen=True)
+class Instance(Node):
+    """`h_t, c_t = LSTM(x_t, h_{t-1}, c_{t-1})`: a step of another cell. With one target it is an `Equation`."""
+
+    targets: tuple[Name, ...]
+    call: Expr
+    label: str | None = None
+
+
+@dataclass(frozen=True)
 class Docstring(Node):
     text: str
 
@@ -250,6 +259,7 @@ class Repeat(Node):
 Claim = ClaimCount | ClaimRange | ClaimEquals
 Item = (
     Equation
+    | Instance
     | Docstring
     | Cite
     | Input

@@ -63,7 +63,7 @@ def _kind(item: tree.Item) -> str:
     """Items of one kind stand together, blank lines between the kinds."""
     if isinstance(item, (tree.Docstring, tree.Cite)):
         return "text"
-    if isinstance(item, (tree.Equation, tree.Repeat)):
+    if isinstance(item, (tree.Equation, tree.Instance, tree.Repeat)):
         return "equation"
     claims = (tree.ClaimCount, tree.ClaimRange, tree.ClaimEquals)
     return "claim" if isinstance(item, claims) else "declaration"
@@ -72,7 +72,7 @@ def _kind(item: tree.Item) -> str:
 def _latex_items(items: tuple[tree.Item, ...]) -> list[str]:
     """The items, with each run of equations in an `align`."""
     lines: list[str] = []
-    for equations, run in groupby(items, key=lambda item: isinstance(item, tree.Equation)):
+    for equations, run in groupby(items, key=lambda item: isinstance(item, (tree.Equation, tree.Instance))):
         texts = [write(item, "latex") for item in run]
         if equations:
             lines += [_INDENT + r"\begin{align}"]
@@ -93,6 +93,15 @@ def _indented(text: str) -> list[str]:
 def _equation(item: tree.Equation, style: Style) -> str:
     sign = "&=" if style == "latex" else "="
     return f"{write_name(item.target, style)} {sign} {Expressions(style).write(item.value)}"
+
+
+def _instance(item: tree.Instance, style: Style) -> str:
+    targets = ", ".join(write_name(target, style) for target in item.targets)
+    sign = "&=" if style == "latex" else "="
+    text = f"{targets} {sign} {Expressions(style).write(item.call)}"
+    if item.label is None:
+        return text
+    return f"{text} \\tag{{{item.label}}}" if style == "latex" else f"{text}  {_label(item.label)}"
 
 
 def _labelled_equation(item: tree.Equation, style: Style) -> str:
@@ -226,6 +235,7 @@ def _claim_equals(item: tree.ClaimEquals, style: Style) -> str:
 
 _ITEMS: dict[type, Callable[[Any, Style], str]] = {
     tree.Equation: _labelled_equation,
+    tree.Instance: _instance,
     tree.Docstring: _docstring,
     tree.Cite: _cite,
     tree.Input: _typed("input"),
