@@ -105,10 +105,20 @@ CELLDSL_INLINE vec lanewise(Function f, vec x) {
   return x;
 }
 
-// a where it is NaN, else within [low, high].
+// a where it is NaN, else within [low, high]. The instructions give their second operand where one is NaN.
 CELLDSL_INLINE vec within(vec a, real low, real high) {
+#if defined(__AVX512F__) && !defined(CELLDSL_DOUBLE)
+  return _mm512_min_ps(broadcast(high), _mm512_max_ps(broadcast(low), a));
+#elif defined(__AVX512F__)
+  return _mm512_min_pd(broadcast(high), _mm512_max_pd(broadcast(low), a));
+#elif defined(__AVX2__) && !defined(CELLDSL_DOUBLE)
+  return _mm256_min_ps(broadcast(high), _mm256_max_ps(broadcast(low), a));
+#elif defined(__AVX2__)
+  return _mm256_min_pd(broadcast(high), _mm256_max_pd(broadcast(low), a));
+#else
   a = where(a < broadcast(low), broadcast(low), a);
   return where(a > broadcast(high), broadcast(high), a);
+#endif
 }
 
 CELLDSL_INLINE vec bits(ivec pattern) {
@@ -378,16 +388,17 @@ struct Product {
   }
 };
 
-// How many of the vectors from v on make a panel.
+// How many of the vectors from v on make a panel: as few panels as can be, as equally wide as can be. A narrow one has
+// too few sums to keep the multiply-adds busy.
 inline int panel_width(int64_t v, int64_t vectors) {
-  return static_cast<int>(std::min<int64_t>(VECTORS, vectors - v));
+  return static_cast<int>(parts_of(vectors - v, parts_of(vectors - v, VECTORS)));
 }
 
 inline void pack(const Product& product, int64_t b) {
   const int64_t lanes = product.block_lanes(b), columns = product.gates * lanes, vectors = parts_of(columns, LANES);
   real* out = product.packed + b * product.vectors() * LANES * product.depth;
-  for (int64_t v = 0; v < vectors; v += VECTORS) {
-    const int64_t width = panel_width(v, vectors) * LANES;
+  for (int64_t v = 0, width; v < vectors; v += width / LANES) {
+    width = panel_width(v, vectors) * LANES;
     for (int64_t at = 0; at < width;) {
       const int64_t column = v * LANES + at;
       if (column >= columns) {
@@ -478,8 +489,8 @@ inline void multiply(const Product& product, int64_t b, const Rows* operands, in
   const real* panel = product.packed + b * product.vectors() * LANES * product.depth;
   const int64_t tiles = parts_of(rows, ROWS);
   const int64_t slices = std::max<int64_t>(1, (product.depth + DEPTH / 2) / DEPTH), slice = parts_of(product.depth, slices);
-  for (int64_t v = 0; v < vectors; v += VECTORS) {
-    const int64_t width = panel_width(v, vectors);
+  for (int64_t v = 0, width; v < vectors; v += width) {
+    width = panel_width(v, vectors);
     int segment = 0;
     int64_t done = 0;  // of that segment
     for (int64_t k = 0; k < product.depth; k += slice) {
