@@ -264,6 +264,38 @@ class Structured(Expr):
         return replace(self, operand=children[0])
 
 
+# --- in starting values alone --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Infinity(Expr):
+    """Infinity (scalar); a state that begins at minus infinity is the least of all in its first maximum."""
+
+
+@dataclass(frozen=True)
+class Index(Expr):
+    """The place of each entry of a parameter, from 0: its row (`axis` 0) or its column (1)."""
+
+    axis: int = 0
+
+
+@dataclass(frozen=True)
+class Draw(Expr):
+    """Numbers drawn for every entry of a parameter: uniform (low, high), normal (mean, std), bernoulli (p, of 1 rather
+    than 0), a scheme of `InitCall` for matrices; or `spectral` (radius, matrix): a matrix scaled to that spectral
+    radius."""
+
+    kind: str = ""
+    arguments: tuple[Expr, ...] = ()
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.arguments
+
+    def rebuild(self, children: tuple[Expr, ...]) -> Expr:
+        return replace(self, arguments=children)
+
+
 # --- declarations --------------------------------------------------------------------------
 
 
@@ -297,7 +329,8 @@ class SignalInfo:
 class InitCall:
     """How a parameter starts: a number (`kind` "constant"), or a named scheme with numbers as arguments.
 
-    A number that widths or settings have a part in, `1 / sqrt(n)`, is an expression.
+    A number that widths or settings have a part in, `1 / sqrt(n)`, is an expression. `kind` "expression" has one
+    argument, which gives every entry, with random draws and other parameters' starting values in it.
 
     The schemes: glorot, glorot_normal, kaiming, lecun, orthogonal, identity (matrices only, no arguments),
     uniform (low, high), normal (mean, std). Other spellings (`zeros`, `xavier`, `uniform(a)`) are resolved to these.
@@ -309,7 +342,7 @@ class InitCall:
 
 @dataclass(frozen=True)
 class ParameterInfo:
-    """A trained parameter.
+    """A parameter. It is trained, and counts, unless it is frozen: then it is a buffer, saved and never trained.
 
     shape: of what is stored: of a structured matrix its free numbers (`Structured`).
     bias: it is a vector that only ever stands alone as a term of a sum, or as the whole of a gate (`σ(b_i)`), in
@@ -321,6 +354,7 @@ class ParameterInfo:
     shape: Shape
     init: InitCall | None = None
     bias: bool = False
+    frozen: bool = False
     structure: tuple[str, tuple[Width, ...]] | None = None
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
@@ -444,7 +478,8 @@ class Cell:
         """The number of trained parameters, as a polynomial in the free dimensions (one bias per gate)."""
         total = Width()
         for info in self.parameters:
-            total = total + info.shape.size
+            if not info.frozen:
+                total = total + info.shape.size
         return total
 
     @property

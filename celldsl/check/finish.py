@@ -160,6 +160,7 @@ class _Finish:
                 shape,
                 init=inits.get(name),
                 bias=name in biases and shape.rank == 1,
+                frozen=self._is_frozen(name),
                 structure=self.structures.of(name),
                 span=self._place(name),
             )
@@ -172,6 +173,10 @@ class _Finish:
                     ParameterInfo(f"{state}_0", self.shapes.shape(state), InitCall("constant", ()), span=place)
                 )
         return tuple(_with_zero(info) for info in infos)
+
+    def _is_frozen(self, name: str) -> bool:
+        param = self.names.params.get(self.structures.whole.get(name, name))
+        return param is not None and param.frozen
 
     def _place(self, name: str) -> Span:
         name = self.structures.whole.get(name, name)

@@ -14,6 +14,7 @@ from celldsl.check import cell
 from celldsl.check.dims import Dims
 from celldsl.check.names import Names
 from celldsl.check.polynomial import NotAWidth, polynomial
+from celldsl.check.starts import NotAStart, Starts, is_start
 from celldsl.check.structures import Structures
 from celldsl.check.width import SCALAR, Shape, Width
 from celldsl.errors import Diagnostics, near
@@ -38,6 +39,7 @@ _ARITY = {
     "normal": (1, 2),
     "learned": (0, 0),
 }
+_INFINITY = frozenset({"inf", "infty", "infinity"})
 _FUNCTIONS = frozenset({"sqrt", "exp", "log"})
 """What may stand in a value, beside `+ - * /`."""
 _MATRIX_ONLY = frozenset({"glorot", "glorot_normal", "kaiming", "lecun", "orthogonal", "identity"})
@@ -69,6 +71,7 @@ class Inits:
         self._weights: dict[str, int] = {}
         for item in names.inits:
             self._apply(item)
+        self.report_circles()
 
     def _apply(self, item: tree.Init) -> None:
         pattern = item.pattern
@@ -85,6 +88,9 @@ class Inits:
                 self._weights[name] = weight
                 self.state_inits[name] = item
         if not parameters:
+            return
+        if is_start(item.value, self.parameters) and not self._is_scheme(item.value):
+            self._start(item, parameters, weight)
             return
         init = self._read(item)
         if init is None:
@@ -107,6 +113,55 @@ class Inits:
             if self._weights.get(name, 0) <= weight:
                 self._weights[name] = weight
                 self.parameter_inits[name] = started[name]
+
+    # --- expressions of draws ----------------------------------------------------------------
+
+    def _is_scheme(self, value: tree.Expr) -> bool:
+        """Whether a value is one scheme by itself, `orthogonal` or `uniform(0.1)`."""
+        name = value.text if isinstance(value, tree.Name) else value.function if isinstance(value, tree.Call) else ""
+        return name in _ARITY or name in _ALIASES
+
+    def _start(self, item: tree.Init, parameters: list[str], weight: int) -> None:
+        """A starting value for each entry, as an expression."""
+        for name in parameters:
+            if self._weights.get(name, 0) > weight:
+                continue
+            try:
+                value = Starts(self.parameters, self._scalar).of(name, item.value)
+            except NotAStart as problem:
+                if self.names.is_own(item):
+                    self.found.error(
+                        problem.code,
+                        f"`{name}` cannot start so",
+                        problem.span,
+                        label=problem.reason,
+                        help="write numbers, settings, widths, draws such as `uniform(a, b)`, other parameters of its "
+                        "shape, and its indices `i`, `j`",
+                    )
+                return
+            self._weights[name] = weight
+            self.parameter_inits[name] = cell.InitCall("expression", (value,))
+
+    def report_circles(self) -> None:
+        """Report starting values that are made of each other."""
+        reads: dict[str, list[str]] = {}
+        for name, init in self.parameter_inits.items():
+            value = init.arguments[0] if init.kind == "expression" else None
+            if isinstance(value, cell.Expr):
+                reads[name] = [node.name for node in value.walk() if isinstance(node, cell.Parameter)]
+        for name in reads:
+            chain = [name]
+            while chain[-1] in reads and reads[chain[-1]] and len(chain) <= len(reads):
+                chain.append(next((each for each in reads[chain[-1]] if each in reads), ""))
+                if chain[-1] == name:
+                    item = next(item for item in reversed(self.names.inits) if item.pattern == name)
+                    self.found.error(
+                        "cyclic-init",
+                        f"the starting value of `{name}` is made of itself: {' → '.join(chain)}",
+                        item.span,
+                        help="give one of them as numbers or draws",
+                    )
+                    return
 
     def _is_matrix(self, name: str) -> bool:
         """Whether a scheme for matrices can start what is stored: a matrix, or blocks."""
@@ -264,6 +319,8 @@ class Inits:
                 return cell.Setting(SCALAR, text, span=expr.span)
             case tree.Name(text=text, time=None) if text in self._widths:
                 return cell.Dim(SCALAR, self.dims.read(expr) or Width.of(text), span=expr.span)
+            case tree.Name(text=text, time=None) if text in _INFINITY:
+                return cell.Infinity(SCALAR, span=expr.span)
             case tree.Call(function=function, arguments=(argument,)) if function in _FUNCTIONS:
                 inner = self._scalar(argument)
                 return inner and cell.Call(SCALAR, function, (inner,), span=expr.span)
@@ -283,4 +340,7 @@ class Inits:
                 if op in "+-":
                     return cell.Add(SCALAR, (one, other if op == "+" else cell.Neg(SCALAR, other)), span=expr.span)
                 return (cell.Mul if op == "*" else cell.Div)(SCALAR, one, other, span=expr.span)
+            case tree.Binary(op="^", left=left, right=right):
+                one, other = self._scalar(left), self._scalar(right)
+                return one and other and cell.Pow(SCALAR, one, other, span=expr.span)
         return None

@@ -117,7 +117,7 @@ def attributes(cell: Cell) -> dict[str, str]:
 
 def parameters_of(step: nn.Module, cell: Cell) -> dict[str, Tensor]:
     """The parameters of a single-step module as the equations have them: of two biases, the sum."""
-    found = dict(step.named_parameters())
+    found = dict(step.named_parameters()) | dict(step.named_buffers())
     names = attributes(cell)
     values = {name: found[attribute] for name, attribute in names.items() if attribute in found}
     return {

@@ -148,6 +148,8 @@ class _Scope:
             return self.number(float(node.width.at(self.sizes)))
         if isinstance(node, checked.Setting):
             return self.number(self.settings[node.name])
+        if isinstance(node, checked.Infinity):
+            return self.number(float("inf"))
         if isinstance(node, checked.Parameter):
             return self.parameters[node.name]
         if isinstance(node, checked.Mask):

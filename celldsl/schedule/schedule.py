@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
 
-from celldsl.check.cell import Cell, Equation, Expr, Mask, Parameter, Signal, SignalInfo
+from celldsl.check.cell import Cell, Draw, Equation, Expr, Index, Mask, Parameter, Signal, SignalInfo
 from celldsl.check.width import Width
 
 
@@ -137,6 +137,8 @@ class Schedule:
             return max(Kind.FREE, self.kinds[expr.name])
         if isinstance(expr, Mask):
             return kind_of(expr)
+        if isinstance(expr, Draw | Index):
+            return Kind.STATIC
         if isinstance(expr, Parameter):
             return self.kinds.get(expr.name, Kind.STATIC)
         if isinstance(expr, Signal | Reference):

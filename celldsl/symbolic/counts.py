@@ -31,12 +31,13 @@ class ParameterRow:
 
 def parameter_table(cell: Cell) -> tuple[ParameterRow, ...]:
     """What each parameter contributes, in the author's order."""
-    return tuple(ParameterRow(info.name, str(info.shape), size_of(info.shape, cell)) for info in cell.parameters)
+    trained = (info for info in cell.parameters if not info.frozen)
+    return tuple(ParameterRow(info.name, str(info.shape), size_of(info.shape, cell)) for info in trained)
 
 
 def parameter_count(cell: Cell) -> sympy.Expr:
     """The number of trained parameters, one bias per gate."""
-    return sympy.expand(sympy.Add(*(size_of(info.shape, cell) for info in cell.parameters)))
+    return sympy.expand(sympy.Add(*(size_of(info.shape, cell) for info in cell.parameters if not info.frozen)))
 
 
 def two_bias_count(cell: Cell) -> sympy.Expr:
@@ -60,7 +61,7 @@ def doubled_biases(cell: Cell) -> tuple[str, ...]:
                 if {dependence.reads_state(operand, cell) for operand in moving} == {True, False}:
                     biases = {term.name for term in node.terms if isinstance(term, checked.Parameter)}
                     found |= biases if len(biases) == 1 else set()
-    return tuple(info.name for info in cell.parameters if info.bias and info.name in found)
+    return tuple(info.name for info in cell.parameters if info.bias and not info.frozen and info.name in found)
 
 
 def _parts(operand: Expr) -> Iterator[Expr]:

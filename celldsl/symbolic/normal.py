@@ -64,6 +64,8 @@ class Normal:
         match expr:
             case checked.Num():
                 return Polynomial.number(expr.value)
+            case checked.Infinity():
+                return self.named(Name("infinity", "inf"), SCALAR)
             case checked.Dim(width=width):
                 return self.width(width)
             case checked.Setting(name=name):

@@ -254,6 +254,8 @@ class _Scope:
                 return float(width.at(self.sizes))
             case checked.Setting(name=name):
                 return self.settings[name]
+            case checked.Infinity():
+                return math.inf
             case checked.Parameter(name=name):
                 return self.parameters[name]
             case checked.Signal(name=name, delay=delay):

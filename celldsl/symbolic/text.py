@@ -14,6 +14,7 @@ from celldsl.check.cell import (
     Equation,
     Expr,
     Identity,
+    Infinity,
     Mask,
     Mul,
     Neg,
@@ -62,6 +63,8 @@ def _show(expr: Expr) -> tuple[str, int]:
             return name, _ATOM
         case Signal(name=name, delay=delay):
             return (f"{name}_t" if delay == 0 else f"{name}_{{t-{delay}}}"), _ATOM
+        case Infinity():
+            return "inf", _ATOM
         case Identity():
             return "I", _ATOM
         case Add(terms=terms):

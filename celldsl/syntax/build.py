@@ -134,9 +134,9 @@ class Build(Transformer):
         return tuple(tree.Dim(self._timeless(name), None, span=self._of(name)) for name in children[1::2])
 
     def param(self, children: list[Any]) -> Any:
+        span, frozen = self._span(*children), children.pop() is not None
         *names, shape, structure = [c for c in children[1:] if not (isinstance(c, Token) and c.type != "NAME")]
-        span = self._span(*children)
-        return tuple(tree.Param(self._timeless(name), shape, structure, span=span) for name in names)
+        return tuple(tree.Param(self._timeless(name), shape, structure, frozen, span=span) for name in names)
 
     def shape(self, children: list[Any]) -> tuple[tree.Expr, ...]:
         if isinstance(children[0], Token):

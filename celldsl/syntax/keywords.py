@@ -166,6 +166,8 @@ def _shape(rest: list[Token], source: Source, problems: Diagnostics) -> list[Tok
             token = replace(token, type="SCALAR")
         elif token.type == "NAME" and token.text in STRUCTURES and at > colon + 1:
             token = replace(token, type="STRUCTURE")
+        elif token.type == "NAME" and token.text == "frozen" and at == len(rest) - 1 and at > colon + 1:
+            token = replace(token, type="FROZEN")
         elif depth == 0 and token.type == "TIMES" and at > colon:
             problems.error(
                 "ambiguous-shape",

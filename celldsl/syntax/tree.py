@@ -166,11 +166,12 @@ class Structure(Node):
 
 @dataclass(frozen=True)
 class Param(Node):
-    """`param p_i: n`, `param R: n×n blocks(heads)`, `param alpha: scalar` (shape `()`)."""
+    """`param p_i: n`, `param R: n×n blocks(heads)`, `param alpha: scalar` (shape `()`), `param U: n×n frozen`."""
 
     name: Name
     shape: tuple[Expr, ...]
     structure: Structure | None = None
+    frozen: bool = False
 
 
 @dataclass(frozen=True)

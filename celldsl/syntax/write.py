@@ -160,7 +160,7 @@ def _param(item: tree.Param, style: Style) -> str:
     cross = {"unicode": "×", "ascii": " x ", "latex": r" \times "}[style]
     shape = cross.join(_width(width, style) for width in item.shape) or "scalar"
     structure = f" {_structure(item.structure, style)}" if item.structure else ""
-    return f"param {write_name(item.name, style)}: {shape}{structure}"
+    return f"param {write_name(item.name, style)}: {shape}{structure}{' frozen' if item.frozen else ''}"
 
 
 def _width(width: tree.Expr, style: Style) -> str:

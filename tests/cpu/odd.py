@@ -100,4 +100,15 @@ cell Structured {
   f_t = σ(W x_t + U h_{t-1} + S h_{t-1} + P^T h_{t-1} + b_f)
   h_t = f_t ⊙ tanh(O h_{t-1} + W x_t) + O^T (f_t ⊙ h_{t-1})
 }""",
+    "FromMinusInfinity": """
+cell FromMinusInfinity {
+  param R: n×n frozen
+  i_t = W_i x_t + U_i h_{t-1} + b_i
+  m_t = max(m_{t-1} - k, i_t)
+  c_t = exp(m_{t-1} - k - m_t) ⊙ c_{t-1} + exp(i_t - m_t) ⊙ tanh(W_c x_t + R h_{t-1} + b_c)
+  s_t = exp(m_{t-1} - k - m_t) ⊙ s_{t-1} + exp(i_t - m_t)
+  h_t = c_t / s_t
+  init m_0 = -inf
+  init R = spectral(0.9, normal(1))
+}""",
 }

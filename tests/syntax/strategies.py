@@ -99,10 +99,11 @@ items: st.SearchStrategy[tree.Item] = st.one_of(
     st.builds(tree.Output, parameters),
     st.builds(tree.Dim, parameters, st.none() | constants),
     st.builds(
-        lambda name, shape, how: tree.Param(name, shape, how if shape else None),
+        lambda name, shape, how, frozen: tree.Param(name, shape, how if shape else None, frozen),
         parameters,
         shapes,
         st.none() | structures,
+        st.booleans(),
     ),
     st.builds(tree.Const, parameters, constants),
     st.builds(tree.Hyper, parameters, constants),

@@ -186,10 +186,13 @@ class Constructor:
 
     @property
     def parameters(self) -> list[str]:
-        return [
-            assign(self.attributes[info.name], f"parameter({', '.join(self.width(dim) for dim in info.shape.dims)})")
-            for info in self.cell.parameters
-        ]
+        """A frozen parameter is a buffer: saved, and never trained."""
+        result = []
+        for info in self.cell.parameters:
+            value = f"parameter({', '.join(self.width(dim) for dim in info.shape.dims)})"
+            name = self.attributes[info.name]
+            result.append(f'self.register_buffer("{name}", {value}.detach())' if info.frozen else assign(name, value))
+        return result
 
     @property
     def second_biases(self) -> list[str]:

@@ -38,7 +38,7 @@ MODULE_GLOBALS = frozenset(
     """
     torch nn F math warnings Tensor PackedSequence Dict Final List Optional Tuple State self
     expect delayed full joined padded dropout_mask locked_mask zoneout_mask
-    blockwise block_diagonal symmetric orthogonal
+    blockwise block_diagonal symmetric orthogonal spectral
     """.split()  # noqa: SIM905
 )
 """The names of an emitted module that its functions read."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from celldsl.check.cell import Expr, InitCall, Parameter, ParameterInfo, Setting, SignalInfo
+from celldsl.check.cell import Expr, Index, InitCall, Parameter, ParameterInfo, Setting, SignalInfo
 from celldsl.emit.torch.identifiers import read
-from celldsl.emit.torch.printer import Printer
+from celldsl.emit.torch.lines import lines
+from celldsl.emit.torch.printer import INITS, Printer
 from celldsl.emit.torch.sequence import carried
 from celldsl.schedule.schedule import Kind, Schedule
 
@@ -14,17 +15,11 @@ _CALLS = {
     "constant": "nn.init.constant_({}, {a})",
     "uniform": "nn.init.uniform_({}, {a}, {b})",
     "normal": "nn.init.normal_({}, {a}, {b})",
-    "glorot": "nn.init.xavier_uniform_({})",
-    "glorot_normal": "nn.init.xavier_normal_({})",
-    "kaiming": 'nn.init.kaiming_uniform_({}, nonlinearity="relu")',
-    "lecun": 'nn.init.kaiming_normal_({}, nonlinearity="linear")',
-    "orthogonal": "nn.init.orthogonal_({})",
-    "identity": "nn.init.eye_({})",
+    **INITS,
     "default": "nn.init.uniform_({}, -bound, bound)",
 }
-"""`lecun` is a normal with variance 1 / fan-in, which torch calls by another name."""
 
-_OF_MATRICES = frozenset({"glorot", "glorot_normal", "kaiming", "lecun", "orthogonal", "identity"})
+_OF_MATRICES = frozenset(INITS)
 """What starts each block of a block-diagonal matrix by itself."""
 
 
@@ -35,6 +30,8 @@ def resets(schedule: Schedule, attributes: dict[str, str], hidden_size: str) -> 
     for info in schedule.cell.parameters:
         name = read(attributes[info.name])
         init = info.init or _default(info)
+        if init.kind == "expression":
+            continue
         is_cut = info.shape.rank == 3 and init.kind in _OF_MATRICES
         groups.setdefault(_call(init, printer), []).append(f"*{name}.detach()" if is_cut else name)
     result: list[str] = []
@@ -42,10 +39,47 @@ def resets(schedule: Schedule, attributes: dict[str, str], hidden_size: str) -> 
         result.append(f"bound = 1 / math.sqrt({read(hidden_size)})")
     for call, names in groups.items():
         result += _all(call, names)
+    result += _expressions(schedule, attributes)
     if schedule.doubled:
         seconds = [read(attributes[f"{name}_hh"]) for name in schedule.doubled]
         result += ["if self.two_biases:", *(f"    {line}" for line in _all(_CALLS["zeros"], seconds))]
     return result
+
+
+def _expressions(schedule: Schedule, attributes: dict[str, str]) -> list[str]:
+    """Starting values that are expressions, each after those it is made of."""
+    waiting = {
+        info.name: info.init.arguments[0]
+        for info in schedule.cell.parameters
+        if info.init is not None and info.init.kind == "expression"
+    }
+    result = ["with torch.no_grad():"] if waiting else []
+    while waiting:
+        name = next(
+            name
+            for name, value in waiting.items()
+            if isinstance(value, Expr)
+            and not any(isinstance(node, Parameter) and node.name in waiting for node in value.walk())
+        )
+        own, value = read(attributes[name]), waiting.pop(name)
+        assert isinstance(value, Expr)
+        text = _printer(schedule, attributes, own).text(value)
+        found = [f"{'ij'[axis]} = {_places(own, axis, value.shape.rank)}" for axis in _axes(value)]
+        if len(text) + len(own) < 95:
+            found.append(f"{own}.copy_({text})")
+        else:
+            found += [*lines(f"value = {text}", "", 12), f"{own}.copy_(value)"]
+        result += [f"    {line}" for line in found]
+    return result
+
+
+def _axes(value: Expr) -> list[int]:
+    return sorted({node.axis for node in value.walk() if isinstance(node, Index)})
+
+
+def _places(name: str, axis: int, rank: int) -> str:
+    """The row or the column of each entry."""
+    return f"torch.arange({name}.size({axis})).to({name}){'[:, None]' if axis + 1 < rank else ''}"
 
 
 def _all(call: str, names: list[str]) -> list[str]:
@@ -96,13 +130,13 @@ def first_values(schedule: Schedule, attributes: dict[str, str]) -> list[str]:
     return [first(info) for info, _ in carried(schedule)]
 
 
-def _printer(schedule: Schedule, attributes: dict[str, str]) -> Printer:
+def _printer(schedule: Schedule, attributes: dict[str, str], like: str = "x") -> Printer:
     return Printer(
         schedule,
         lambda expr: read(attributes[_name(expr)]),
         lambda dim: read(attributes[dim]),
         "batch",
-        "x",
+        like,
     )
 
 

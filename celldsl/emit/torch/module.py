@@ -30,12 +30,16 @@ def module(schedule: Schedule) -> str:
     """The text of the module of a schedule."""
     view = View(schedule)
     classes = "".join(_templates().get_template(name).render(v=view) for name in ("cell.jinja", "layer.jinja"))
-    helpers = [name for name in ("blockwise", "block_diagonal", "symmetric", "orthogonal") if f" {name}(" in classes]
+    helpers = [name for name in _HELPERS if re.search(rf"\b{name}\(", classes)]
     return (
         _templates()
         .get_template("module.jinja")
         .render(v=view, classes=classes, uses_math="math." in classes, helpers=helpers)
     )
+
+
+_HELPERS = ("blockwise", "block_diagonal", "symmetric", "orthogonal", "spectral")
+"""What `structures.jinja` holds, for modules that call it."""
 
 
 @cache

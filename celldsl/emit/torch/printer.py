@@ -18,8 +18,11 @@ from celldsl.check.cell import (
     Concat,
     Dim,
     Div,
+    Draw,
     Expr,
     Identity,
+    Index,
+    Infinity,
     Mask,
     Mul,
     Neg,
@@ -89,6 +92,12 @@ class Printer:
             return (expr.text, Level.ATOM) if "/" not in expr.text else (expr.text.replace("/", " / "), Level.PRODUCT)
         if isinstance(expr, Dim):
             return width_text(expr.width, self.size, "/")
+        if isinstance(expr, Infinity):
+            return "math.inf", Level.ATOM
+        if isinstance(expr, Index):
+            return "ij"[expr.axis], Level.ATOM
+        if isinstance(expr, Draw):
+            return self._draw(expr), Level.ATOM
         if isinstance(expr, Identity):
             like = f"dtype={self.like}.dtype, device={self.like}.device"
             return f"torch.eye({self.width(expr.shape.width)}, {like})", Level.ATOM
@@ -128,6 +137,15 @@ class Printer:
         if isinstance(expr, Call):
             return self._call(expr)
         raise TypeError(f"no spelling for {type(expr).__name__}")
+
+    def _draw(self, expr: Draw) -> str:
+        """Numbers for every entry of the parameter that `like` names."""
+        words = [self.text(argument) for argument in expr.arguments]
+        if expr.kind == "spectral":
+            return f"spectral({words[1]}, {words[0]})"
+        if expr.kind in INITS:
+            return INITS[expr.kind].format(f"torch.empty_like({self.like})")
+        return f"torch.empty_like({self.like}).{expr.kind}_({', '.join(words)})"
 
     def _sum(self, expr: Add) -> str:
         text = ""
@@ -199,6 +217,16 @@ class Printer:
             return template.format(*map(self.text, expr.arguments)), Level.ATOM
         return template.format(*(self.text(argument, Level.ATOM) for argument in expr.arguments)), Level.SUM
 
+
+INITS = {
+    "glorot": "nn.init.xavier_uniform_({})",
+    "glorot_normal": "nn.init.xavier_normal_({})",
+    "kaiming": 'nn.init.kaiming_uniform_({}, nonlinearity="relu")',
+    "lecun": 'nn.init.kaiming_normal_({}, nonlinearity="linear")',
+    "orthogonal": "nn.init.orthogonal_({})",
+    "identity": "nn.init.eye_({})",
+}
+"""What starts matrices; `lecun` is a normal with variance 1 / fan-in, which torch calls by another name."""
 
 _MATRICES = {
     "diagonal": "torch.diag",

@@ -89,7 +89,7 @@ class Once:
 
     def run(self, step: nn.Module, like: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Constants and matrices, in the order of the operator's arguments."""
-        held: Mapping[str, Any] = step._parameters
+        held: Mapping[str, Any] = {**step._parameters, **step._buffers} if step._buffers else step._parameters
         if self.plain:
             read = [held[names[0]] for names in self.names]
             return [read[at] for at in self.constants], [read[at] for at in self.matrices]
