@@ -118,14 +118,14 @@ def run_command(name: str, scale: str | None, grids: Any, only: Any, changes: An
 
     need("bench", "celldsl experiment")
     if how["dry_run"]:
-        from celldsl.experiment.run import left
+        from celldsl.experiment.runner import left
 
         for point, todo in left(experiment, folder, how["retry"]):
             click.echo(f"{point.name}{'' if todo else '  (done)'}")
         return 0
     from celldsl.experiment.live import Watch, terminal_watch
     from celldsl.experiment.pools import Here, Local
-    from celldsl.experiment.run import run
+    from celldsl.experiment.runner import run
 
     first = os.environ.get("RANK", "0") == "0"
     report = run(
@@ -165,7 +165,7 @@ def report_command(folder: str, as_json: bool) -> None:
     """Write the report of what a folder holds, finished or not."""
     from celldsl.cli.screen import print_json
     from celldsl.experiment.folder import ExperimentFolder
-    from celldsl.experiment.run import collect, save
+    from celldsl.experiment.runner import collect, save
 
     there = ExperimentFolder(Path(folder))
     report = collect(there)
@@ -187,7 +187,7 @@ def show(report: Any, folder: Path) -> None:
         click.echo(note)
     for name, reason in failures(report):
         click.echo(f"{name}: {reason}", err=True)
-    click.echo(f"{folder / 'report.md'}  {folder / 'report.json'}")
+    click.echo(f"{folder / 'report.html'}  {folder / 'report.md'}  {folder / 'report.json'}")
 
 
 def repeated(name: str, scale: str | None, grids: Any, only: Any, changes: Any, data: bool) -> list[str]:

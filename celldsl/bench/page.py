@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import Any
 
 from celldsl.bench import table
-from celldsl.bench.plots import accuracy_svg, equation_svg, time_svg
+from celldsl.bench.drawing import equation_svg, inline
+from celldsl.bench.plots import accuracy_svg, time_svg
 from celldsl.bench.report import CellReport, Report
 
 _TAG = re.compile(r"\s*\\(?:tag\{(?P<tag>[^{}]*)\}|quad\s*\((?P<quad>[^()]*)\))\s*$")
@@ -31,8 +31,8 @@ def render(report: Report) -> str:
         titles=table.titles(report),
         rows=[(cell, table.shown(cell, has_published)) for cell in report.cells],
         caption=table.caption(report),
-        accuracy=_inline(accuracy_svg(report)),
-        times=_inline(times) if times else None,
+        accuracy=inline(accuracy_svg(report)),
+        times=inline(times) if times else None,
         cells=[(cell, _equations(cell)) for cell in report.cells],
         sources=sorted({cell.published.source for cell in report.cells if cell.published}),
         facts=_facts(report),
@@ -46,7 +46,7 @@ def _equations(cell: CellReport) -> list[dict[str, Any]]:
         tag = _TAG.search(equation.latex)
         drawn = equation_svg(_TAG.sub("", equation.latex).replace("&=", "="))
         label = (tag["tag"] or tag["quad"]) if tag and drawn else ""  # the text has its own
-        told.append({"image": _inline(drawn) if drawn else None, "text": equation.text, "label": label})
+        told.append({"image": inline(drawn) if drawn else None, "text": equation.text, "label": label})
     return told
 
 
@@ -70,8 +70,3 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     if machine.get("gpu"):
         facts.insert(-3, ("GPU", machine["gpu"]))
     return facts
-
-
-def _inline(svg: str) -> str:
-    """An SVG as the address of an image."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()

@@ -65,7 +65,7 @@ def figure(report: SpeedReport) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from celldsl.bench.plots import COLOURS
+    from celldsl.bench.drawing import COLOURS
 
     shapes = list(dict.fromkeys(row.shape for row in report.rows))
     series = list(dict.fromkeys((row.cell, row.variant) for row in report.rows))

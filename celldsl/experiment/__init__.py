@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from celldsl.experiment.experiment import Experiment
     from celldsl.experiment.files import find, shipped
     from celldsl.experiment.report import Report
-    from celldsl.experiment.run import collect, run
+    from celldsl.experiment.runner import collect, run
 
 _HOME = {
     "Experiment": "experiment",
     "Report": "report",
-    "collect": "run",
+    "collect": "runner",
     "find": "files",
-    "run": "run",
+    "run": "runner",
     "shipped": "files",
 }
 

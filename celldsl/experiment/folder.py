@@ -57,12 +57,13 @@ class PointFolder:
         self.point = path / "point.json"
         self.log = path / "log.txt"
         self.failure = path / "failure.json"
+        self.lock = path / "lock"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[bool]:
         """Whether nobody else works here; nobody else does until this context ends, even by a crash."""
         self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / "lock", "w") as file:
+        with open(self.lock, "a") as file:
             try:
                 if fcntl:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

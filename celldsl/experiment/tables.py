@@ -42,7 +42,11 @@ def axis_name(axis: str) -> str:
 
 
 def shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """A value of an axis as the papers print it: 0.25, 1e-3, lstm."""
+    if not isinstance(value, float) or not 0 < abs(value) < 0.1:
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    mantissa, _, exponent = f"{value:e}".partition("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
 
 
 def columns(report: Report) -> list[object]:

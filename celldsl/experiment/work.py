@@ -59,6 +59,7 @@ def work(job: Job) -> Outcome:
     while True:
         with folder.locked() as free:
             if free:
+                folder.lock.write_text(f"{os.getpid()}\n")  # for people who wonder what works here
                 with open(folder.log, "a", encoding="utf-8") as log:
                     return _train(job, folder, log)
         if time.monotonic() > deadline:

@@ -13,8 +13,9 @@ from html.parser import HTMLParser
 import pytest
 
 from celldsl.bench import Options, show
+from celldsl.bench.drawing import equation_svg
 from celldsl.bench.page import render
-from celldsl.bench.plots import accuracy_png, accuracy_svg, equation_svg, time_svg
+from celldsl.bench.plots import accuracy_png, accuracy_svg, time_svg
 from celldsl.bench.published import published
 from celldsl.bench.report import Report, Spread
 from celldsl.bench.table import markdown

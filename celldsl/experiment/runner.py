@@ -12,10 +12,12 @@ from celldsl.experiment.errors import ExperimentInterrupted
 from celldsl.experiment.experiment import Experiment, Point
 from celldsl.experiment.folder import ExperimentFolder, write_point
 from celldsl.experiment.live import Watch
+from celldsl.experiment.page import render
 from celldsl.experiment.pools import Here, Pool
 from celldsl.experiment.report import Report, build
 from celldsl.experiment.tables import markdown
 from celldsl.experiment.work import Job
+from celldsl.train.cells import find_cell
 from celldsl.train.checkpoint import write_atomically
 from celldsl.train.resume import finished_result
 from celldsl.train.settings import Settings
@@ -47,6 +49,7 @@ def run(
     folder = ExperimentFolder(out)
     if FIRST:
         folder.open(experiment)
+    _compiled(experiment)
     jobs = []
     for point in experiment.points():
         job = _job(folder, point, machine or {}, tensorboard)
@@ -86,6 +89,13 @@ def save(report: Report, folder: ExperimentFolder) -> None:
     """Write the report's files."""
     write_atomically(folder.json, (json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n").encode())
     write_atomically(folder.markdown, markdown(report).encode())
+    write_atomically(folder.page, render(report).encode())
+
+
+def _compiled(experiment: Experiment) -> None:
+    """All cells compiled before anything runs, so that a mistake in the last is heard at once."""
+    for point in {str(point.settings.get("cell")): point for point in experiment.points()}.values():
+        find_cell(point.ready({}))
 
 
 def _job(folder: ExperimentFolder, point: Point, machine: Mapping[str, Any], tensorboard: bool) -> Job:
