@@ -178,11 +178,12 @@ HARMLESS = frozenset({"threads", "backend", "eval_batch", "checkpoint_steps", "c
 
 
 def with_settings(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with changes, `task_options.padding` being an entry of `task_options`."""
+    """Settings with changes. Tables are changed entry by entry: `task_options.padding`, or a table of the changes."""
     changed = dict(settings)
     for name, value in changes.items():
         table, _, entry = name.partition(".")
-        changed[table] = {**changed.get(table, {}), entry: value} if entry else value
+        entries = {entry: value} if entry else value
+        changed[table] = {**changed.get(table, {}), **entries} if isinstance(entries, Mapping) else value
     return changed
 
 

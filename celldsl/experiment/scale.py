@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -60,10 +61,21 @@ def _shrunk(experiment: Experiment, share: float) -> dict[str, Any]:
 def _differences(full: Experiment, smaller: Experiment) -> list[str]:
     """`epochs: 2 of 200`, `train_limit: 600 of 60000`."""
     of = {"train_limit": full.examples.get("train"), "test_limit": full.examples.get("test")}
+    before, after = _flat(full.settings), _flat(smaller.settings)
     told = []
-    for name, value in smaller.settings.items():
-        before = full.settings.get(name, of.get(name))
-        if before != value:
+    for name, value in after.items():
+        was = before.get(name, of.get(name))
+        if was != value:
             label = {"train_limit": "training examples", "test_limit": "test examples"}.get(name, name)
-            told.append(f"{label}: {value}" + (f" instead of {before}" if before is not None else ""))
+            told.append(f"{label}: {value}" + (f" instead of {was}" if was is not None else ""))
+    return told
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables taken apart into their entries."""
+    told: dict[str, Any] = {}
+    for name, value in settings.items():
+        told |= (
+            {f"{name}.{entry}": each for entry, each in value.items()} if isinstance(value, Mapping) else {name: value}
+        )
     return told
