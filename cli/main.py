@@ -30,6 +30,7 @@ COMMANDS = (
     "experiment",
     "speed",
     "zoo",
+    "cache",
     "doctor",
 )
 

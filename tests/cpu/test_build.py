@@ -37,6 +37,25 @@ def test_the_same_text_is_built_once(monkeypatch):
     assert build.library(TEXT.format(41), "answer", ("OTHER",)) != first
 
 
+def test_a_broken_library_is_built_again(tmp_path):
+    text = TEXT.format(17)
+    path = build.library(text, "answer")
+    path.unlink()
+    path.write_bytes(b"\x7fELF, and then the disk was full")
+    assert build.load(text, "answer").answer() == 17
+
+
+def test_a_library_is_of_one_processor_and_one_compiler(monkeypatch):
+    """A cache that other machines share never gives a library with instructions that this one lacks."""
+    first = build.library(TEXT.format(5), "answer")
+    monkeypatch.setattr(build, "_instructions", lambda: "flags : fpu sse2")
+    build._identity.cache_clear()
+    try:
+        assert build.library(TEXT.format(5), "answer") != first
+    finally:
+        build._identity.cache_clear()
+
+
 def test_processes_that_ask_at_once():
     number = time.time_ns() % 1_000_000
     code = f"from celldsl.runtime.kernel import build; print(build.library({TEXT.format(number)!r}, 'race'))"
@@ -96,14 +115,17 @@ def test_auto_takes_kernels_and_cells_without_stay_portable(monkeypatch):
         celldsl.compile("gru").rnn(3, 3, backend="cpu")
 
 
-def test_a_warm_kernel_loads_quickly():
+def test_a_warm_kernel_is_only_loaded(monkeypatch):
+    """No process is started, nothing is written: what is left is reading one file."""
     _, kernel = parity.layers("lstm", 2, 3)
-    kernel(torch.zeros(1, 1, 2, dtype=torch.float64))
     operator = kernel.kernels.folded.kernel
-    operator._libraries.clear()
-    begun = time.perf_counter()
     operator.library(torch.float64)
-    assert time.perf_counter() - begun < 0.5  # 50 ms where nothing else runs
+    operator._libraries.clear()
+    build._identity.cache_clear()
+    build.compiler.cache_clear()
+    monkeypatch.setattr(build.subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
+    monkeypatch.setattr(cache, "write", lambda *_: pytest.fail("a file was written"))
+    operator.library(torch.float64)
 
 
 def test_the_text_is_the_same_under_every_hash_seed():

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import os
 import platform
 import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -49,13 +51,12 @@ def compiler() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _identity() -> str:
-    """What libraries depend on besides their text: the compiler's version and the processor's instructions."""
+    """What libraries depend on besides their text: the compiler and the processor's instructions. The compiler by its
+    file, for asking it takes longer than loading a library."""
     command = compiler()
-    try:
-        told = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise BuildError(f"{command[0]} --version failed: {error}") from error
-    return "\n".join([*command, told, platform.machine(), _instructions()])
+    path = os.path.realpath(command[0])
+    found = os.stat(path)
+    return "\n".join([*command, path, f"{found.st_size} {found.st_mtime_ns}", platform.machine(), _instructions()])
 
 
 def _instructions() -> str:
@@ -66,33 +67,43 @@ def _instructions() -> str:
     return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
 
 
-def library(text: str, name: str, defines: tuple[str, ...] = ()) -> Path:
-    """The shared library of a C++ text, built unless it is in the cache. Raises BuildError."""
+def folder() -> Path:
+    """Where libraries lie."""
+    found = cache.folder() / "kernels"
+    found.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def library(text: str, name: str, defines: tuple[str, ...] = (), anew: bool = False) -> Path:
+    """The shared library of a C++ text, built unless it is in the cache, or `anew`. Raises BuildError."""
     wanted = "\n".join([text, *FLAGS, *NATIVE, *OPENMP, *defines, _identity()])
     digest = hashlib.sha256(wanted.encode("utf-8")).hexdigest()[:20]
-    folder = cache.folder() / "kernels"
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{name}_{digest}.so"
-    if target.is_file():
+    target = folder() / f"{name}_{digest}.so"
+    if target.is_file() and not anew:
         return target
-    with _locked(folder / f".{name}_{digest}.lock"):
-        if not target.is_file():
-            _build(text, target, defines)
+    with _locked(target.parent / f".{name}_{digest}.lock"):
+        if anew or not target.is_file():
+            _build(text, name, target, defines)
     return target
 
 
-def _build(text: str, target: Path, defines: tuple[str, ...]) -> None:
+def _build(text: str, name: str, target: Path, defines: tuple[str, ...]) -> None:
     source = target.with_suffix(".cpp")
     cache.write(source, text)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=".so", dir=target.parent)
     os.close(handle)
+    begun = time.perf_counter()
     try:
         problem = ""
         # Some compilers lack OpenMP (one thread then), or know no `native`.
         for extra in ((*NATIVE, *OPENMP), NATIVE, OPENMP, ()):
-            command = [*compiler(), *FLAGS, *extra, *(f"-D{d}" for d in defines), str(source), "-o", temporary]
+            flags = [*FLAGS, *extra, *(f"-D{d}" for d in defines)]
+            command = [*compiler(), *flags, str(source), "-o", temporary]
             done = subprocess.run(command, capture_output=True, text=True, timeout=600)
             if done.returncode == 0:
+                facts = {"name": name, "compiler": compiler()[0], "flags": flags}
+                facts["seconds"] = round(time.perf_counter() - begun, 2)
+                cache.write(target.with_suffix(".json"), json.dumps(facts))
                 os.replace(temporary, target)
                 return
             problem = problem or done.stderr.strip()
@@ -121,8 +132,17 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def load(text: str, name: str, defines: tuple[str, ...] = ()) -> ctypes.CDLL:
-    """The library, loaded. torch must be imported before, so that both share one pool of threads."""
-    return ctypes.CDLL(str(library(text, name, defines)))
+    """The library, loaded; one that is broken (a full disk, a copied cache) is built again. torch must be imported
+    before, so that both share one pool of threads. Raises BuildError."""
+    path = library(text, name, defines)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:
+        path = library(text, name, defines, anew=True)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise BuildError(f"{path.name} was built, and cannot be loaded: {error}") from error
 
 
 @lru_cache(maxsize=1)
@@ -131,9 +151,9 @@ def why_not() -> str | None:
     if os.name == "nt":
         return "kernels are built for Linux and macOS only"
     try:
-        path = library('extern "C" __attribute__((visibility("default"))) int celldsl_probe() { return 7; }\n', "probe")
-        if ctypes.CDLL(str(path)).celldsl_probe() != 7:
-            return f"{path.name} does not answer"
+        text = 'extern "C" __attribute__((visibility("default"))) int celldsl_probe() { return 7; }\n'
+        if load(text, "probe").celldsl_probe() != 7:
+            return "a library that was built does not answer"
     except (BuildError, OSError) as error:
         return str(error)
     return None
