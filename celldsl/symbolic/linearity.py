@@ -24,6 +24,7 @@ from typing import Literal
 
 import sympy
 
+from celldsl.check.cell import Add, Call, Cell, Expr, Mul, Pow, Signal
 from celldsl.symbolic.algebra import signal_symbol
 from celldsl.symbolic.form import Form
 from celldsl.symbolic.knots import Table
@@ -34,6 +35,10 @@ Kind = Literal["map", "diagonal", "block", "max-plus", "dense", "elementwise", "
 
 SCANNED: frozenset[Kind] = frozenset({"diagonal", "block", "max-plus"})
 """The kinds for which a scan over time is worth while."""
+
+
+LIMIT = 100
+"""Of the terms that a new value may have, multiplied out: cells with more are not looked into and called sequential."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class Recurrence:
 def recurrences(form: Form) -> tuple[Recurrence, ...]:
     """The components of a cell's states, each after those it reads."""
     cell = form.cell
+    if _expanded(cell) > LIMIT:
+        return (Recurrence(tuple(info.name for info in cell.states if info.role == "state"), "sequential"),)
     normal = Normal(cell, Table())
     states = [info.name for info in cell.signals if info.depth > 0 and info.role == "state"]
     reads = {state: _earlier(normal.table, normal.of(state)) for state in states}
@@ -76,6 +83,26 @@ def recurrences(form: Form) -> tuple[Recurrence, ...]:
         coefficients, offsets = _affine(form, component) if kind in ("diagonal", "block") else ({}, {})
         found.append(Recurrence(component, kind, lag, coefficients, offsets))
     return tuple(found)
+
+
+def _expanded(cell: Cell) -> int:
+    """How many terms the longest of the new values has at most, intermediates written out and multiplied out."""
+    sizes: dict[str, int] = {}
+
+    def size(node: Expr) -> int:
+        if isinstance(node, Signal):
+            return sizes.get(node.name, 1) if node.delay == 0 else 1
+        if isinstance(node, Add):
+            return sum(map(size, node.terms))
+        if isinstance(node, Mul):
+            return size(node.left) * size(node.right)
+        if isinstance(node, Pow):
+            return size(node.left) ** 2
+        return max((size(child) for child in node.children), default=1) if not isinstance(node, Call) else 1
+
+    for name in cell.order:
+        sizes[name] = min(size(cell.equation[name].value), 2 * LIMIT)
+    return max(sizes.values(), default=1)
 
 
 def _earlier(table: Table, value: Polynomial) -> set[tuple[str, int]]:
