@@ -191,7 +191,9 @@ class Deep_Transition_Shortcut_RNN(nn.Module):
         if not 0 <= dropout <= 1:
             raise ValueError(f"Deep_Transition_Shortcut_RNN: dropout must be a probability, got {dropout}")
         if dropout > 0 and num_layers == 1:
-            warnings.warn(f"Deep_Transition_Shortcut_RNN: {dropout=} acts between layers, and there is only one", stacklevel=2)
+            warnings.warn(
+                f"Deep_Transition_Shortcut_RNN: {dropout=} acts between layers, and there is only one", stacklevel=2
+            )
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -242,7 +244,9 @@ class Deep_Transition_Shortcut_RNN(nn.Module):
         if input.dim() not in (2, 3) or input.size(-1) != self.input_size:
             layout = "(B, T, " if self.batch_first else "(T, B, "
             m = self.input_size
-            raise ValueError(f"Deep_Transition_Shortcut_RNN: expected input {layout}{m}) or (T, {m}), got {list(input.shape)}")
+            raise ValueError(
+                f"Deep_Transition_Shortcut_RNN: expected input {layout}{m}) or (T, {m}), got {list(input.shape)}"
+            )
         batched = input.dim() == 3
         input = self.steps_first(input, batched)
         T, B = input.size(0), input.size(1)

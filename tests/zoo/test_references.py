@@ -32,7 +32,7 @@ def test_module_is_what_the_paper_says(name):
     cell, reference = celldsl.compile(name), REFERENCES[name]
     sizes = compare.sizes_of(cell.checked, 3)
     assert len(set(sizes.values())) == len(sizes)  # no width passes for another
-    layer = cell.rnn(**compare.layer_sizes(cell.checked, sizes), dtype=torch.float64)
+    layer = cell.rnn(**compare.layer_sizes(cell.checked, sizes), dtype=torch.float64).eval()
     parameters = SimpleNamespace(**randomised(layer))
     x, before = given(cell, layer, sizes)
 
