@@ -1,4 +1,6 @@
-"""Kernels built before they are asked for: images of machines without a compiler, first calls that should not wait."""
+"""Kernels before they are asked for: built, so that no first call waits; registered, so that programs which torch saved
+find their operators.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,10 @@ from typing import NamedTuple
 
 import torch
 
+from celldsl import relatives
 from celldsl.check.cell import Cell
+from celldsl.library import load
+from celldsl.runtime.kernel import cells
 from celldsl.runtime.kernel.cells import CellKernels
 from celldsl.runtime.kernel.kernel import Kernel
 from celldsl.schedule import plan_kernels
@@ -31,3 +36,11 @@ def build_ahead(cell: Cell, dtypes: tuple[torch.dtype, ...] = (torch.float32,)) 
             begun = time.perf_counter()
             kernel.library(dtype)
             yield Built(kernel.schedule.variant, dtype, time.perf_counter() - begun)
+
+
+def register(spec: str) -> tuple[str, str]:
+    """Register the operators of a spec, a path or a shipped name, and return their names. A process that loads what
+    torch.export or AOTInductor saved calls this first. Raises SpecError, NotForCpu."""
+    text = relatives.whole(relatives.check(load(spec))[-1])
+    kernels = cells.of(text)
+    return f"celldsl::{kernels.folded.name}", f"celldsl::{kernels.hoisted.name}"
