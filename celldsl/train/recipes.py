@@ -24,7 +24,8 @@ NO_NOISE = {
 }
 
 RECIPES: dict[str, dict[str, Any]] = {
-    # Lu & Salem 2017 (arXiv:1701.03441), their script's settings of Table III; η0 and the schedule are theirs too.
+    # Lu & Salem 2017 (arXiv:1701.03441), Table III with the details of their script (Keras 1): dropout of what each
+    # gate reads, hard gates, orthogonal recurrent matrices. Epochs and patience are the paper's. For cells that are specs.
     "lu-salem-imdb": {
         "task": "imdb",
         "hidden": 128,
@@ -34,6 +35,10 @@ RECIPES: dict[str, dict[str, Any]] = {
         "optimiser": "rmsprop",
         "lr": 1e-3,
         "schedule": "exp-loss",
+        "recurrent_dropout": 0.2,
+        "input_dropout": 0.2,
+        "gates": "keras1_hard_sigmoid",
+        "init": {"U_*": "orthogonal"},
     },
     # Gao & Oates 2018, from their code.
     "gao-oates-sick": {

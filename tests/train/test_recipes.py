@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from celldsl.train import RECIPES, Settings, TrainError, recipe
+from celldsl.train.cells import find_cell
 from celldsl.train.rate import rate
 from celldsl.train.tasks import TASKS, describe, find_task, make_task
 
@@ -21,6 +23,15 @@ def test_every_recipe_is_of_known_settings_and_options(name: str) -> None:
     assert settings.seed == 3
     for option, value in RECIPES[name].get("task_options", {}).items():
         assert getattr(task, option) == (0.5 if option == "word_dropout" else value)
+
+
+def test_the_imdb_recipe_gives_the_cell_keras_details() -> None:
+    cell = find_cell(recipe("lu-salem-imdb", cell="lstm2"))
+    parameters = dict(cell.layer.make(6).named_parameters())
+    recurrent = parameters["layers.l0.U_f"].detach()
+    torch.testing.assert_close(recurrent @ recurrent.T, torch.eye(128))
+    with pytest.raises(TrainError, match="these change the equations of a spec"):
+        find_cell(recipe("lu-salem-imdb", cell="torch.nn.LSTM"))
 
 
 def test_an_unknown_recipe_names_the_nearest() -> None:
