@@ -30,10 +30,12 @@ EXTRAS: dict[str, dict[str, str]] = {
         "mypy": "mypy",
     },
     "peers": {"keras": "keras", "flax": "flax"},
+    "ray": {"ray": "ray"},
+    "tensorboard": {"tensorboard": "tensorboard"},
 }
 """Extra -> module name -> name on PyPI. `bench` contains `train`, `test` contains `bench`."""
 
-CONTAINS = {"train": (), "bench": ("train",), "test": ("bench", "train"), "peers": ()}
+CONTAINS = {"train": (), "bench": ("train",), "test": ("bench", "train"), "peers": (), "ray": (), "tensorboard": ()}
 
 
 class MissingExtra(CelldslError):

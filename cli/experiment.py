@@ -103,6 +103,8 @@ def list_command() -> None:
 @click.option("--data", "data_dir", metavar="DIR", help="Folder with one folder of Parquet files per data set.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(DEVICES), help="Where to train.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Runs side by side, a process each.")
+@click.option("--ray", metavar="ADDRESS", help="Runs on a Ray cluster: its address, or local for this machine.")
+@click.option("--tensorboard", is_flag=True, help="Also write every run's curves for TensorBoard.")
 @click.option("--retry", is_flag=True, help="Also go on with runs that diverged.")
 @click.option("--dry-run", is_flag=True, help="List the runs, and run none.")
 @click.option("-o", "out", metavar="DIR", help="Folder of the runs and the report.  [default: runs/NAME]")
@@ -124,18 +126,19 @@ def run_command(name: str, scale: str | None, grids: Any, only: Any, changes: An
             click.echo(f"{point.name}{'' if todo else '  (done)'}")
         return 0
     from celldsl.experiment.live import Watch, terminal_watch
-    from celldsl.experiment.pools import Here, Local
+    from celldsl.experiment.pools import choose
     from celldsl.experiment.runner import run
 
     first = os.environ.get("RANK", "0") == "0"
     report = run(
         experiment,
         folder,
-        pool=Local(how["jobs"]) if how["jobs"] > 1 else Here(),
+        pool=choose(how["jobs"], how["ray"]),
         machine={"data_dir": how["data_dir"], "device": how["device"]},
         command=shlex.join(repeated(name, scale, grids, only, changes, how["data_dir"] is not None)),
         watch=terminal_watch() if first else Watch(),
         retry=how["retry"],
+        tensorboard=how["tensorboard"],
     )
     if first:
         show(report, folder)
@@ -196,6 +199,6 @@ def repeated(name: str, scale: str | None, grids: Any, only: Any, changes: Any, 
     for flag, pairs in (("--grid", grids), ("--only", only)):
         for axis, values in pairs:
             words += [flag, f"{axis}={','.join(map(str, values))}"]
-    for field, value in changes:
-        words += ["--set", f"{field}={value}"]
+    for field, value in changes:  # a file is the reader's own too
+        words += ["--set", f"{field}={'FILE' if field.endswith('.vectors') else value}"]
     return [*words, *(["--data", "DIR"] if data else [])]

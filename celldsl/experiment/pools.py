@@ -33,6 +33,15 @@ class Pool(Protocol):
         ...
 
 
+def choose(jobs: int = 1, ray: str | None = None) -> Pool:
+    """The pool for so many runs at once, or for a Ray cluster (an address, or `local`). Raises MissingExtra."""
+    if ray is not None:
+        from celldsl.experiment.cluster import Cluster
+
+        return Cluster(None if ray == "local" else ray)
+    return Local(jobs) if jobs > 1 else Here()
+
+
 class Here:
     """One after another in this process: also that of every process that torchrun started."""
 

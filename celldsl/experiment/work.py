@@ -21,7 +21,9 @@ from typing import Any, TextIO
 
 from celldsl.errors import CelldslError
 from celldsl.experiment.folder import PointFolder
-from celldsl.train import Diverged, Lines, Settings, TrainInterrupted, train
+from celldsl.train import Diverged, Lines, Progress, Settings, TrainInterrupted, train
+from celldsl.train.progress import Several
+from celldsl.train.tensorboard import Board
 
 PATIENCE = 20.0
 """Seconds to wait for a process of an earlier call that is about to leave the point's folder."""
@@ -68,9 +70,8 @@ def work(job: Job) -> Outcome:
 
 
 def _train(job: Job, folder: PointFolder, log: TextIO | None) -> Outcome:
-    progress = Lines(log) if log else None
     try:
-        train(Settings.from_json(job.settings), resume=True, progress=progress)
+        train(Settings.from_json(job.settings), resume=True, progress=_progress(job, folder, log))
     except TrainInterrupted as stopped:
         return Outcome("interrupted", str(stopped), int(stopped.signal))
     except Diverged as error:
@@ -84,6 +85,12 @@ def _train(job: Job, folder: PointFolder, log: TextIO | None) -> Outcome:
     if log:
         folder.failure.unlink(missing_ok=True)
     return Outcome("finished")
+
+
+def _progress(job: Job, folder: PointFolder, log: TextIO | None) -> Progress:
+    if log is None:
+        return Progress()
+    return Several(Lines(log), Board(folder.path / "tensorboard")) if job.tensorboard else Lines(log)
 
 
 def _failed(folder: PointFolder, log: TextIO | None, kind: str, reason: str) -> Outcome:

@@ -93,6 +93,37 @@ class Bar(Progress):
         self.bar.stop()
 
 
+class Several(Progress):
+    """Tells several listeners the same."""
+
+    def __init__(self, *listeners: Progress):
+        self.listeners = listeners
+
+    def begin(self, header: Mapping[str, Any], epochs: int, done: int) -> None:
+        for each in self.listeners:
+            each.begin(header, epochs, done)
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
+        for each in self.listeners:
+            each.step(epoch, step, steps, loss)
+
+    def epoch(self, row: Mapping[str, Any], best: bool) -> None:
+        for each in self.listeners:
+            each.epoch(row, best)
+
+    def note(self, text: str) -> None:
+        for each in self.listeners:
+            each.note(text)
+
+    def end(self, result: Result) -> None:
+        for each in self.listeners:
+            each.end(result)
+
+    def close(self) -> None:
+        for each in self.listeners:
+            each.close()
+
+
 def title(header: Mapping[str, Any], done: int) -> str:
     """What is trained on what, in one line."""
     start = f", resumed after {done} epoch{'s' if done != 1 else ''}" if done else ""

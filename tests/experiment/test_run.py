@@ -77,6 +77,7 @@ def test_another_experiment_does_not_enter_the_folder(whole, tmp_path):
         run(trial(), tmp_path, machine=CPU)
 
 
+@pytest.mark.slow
 def test_local_processes_compute_the_same_bits(whole, tmp_path):
     told = Told()
     report = run(trial(), tmp_path / "out", machine=CPU, pool=Local(2), watch=told)
@@ -115,6 +116,7 @@ def test_data_that_is_missing_fails_its_runs(tmp_path):
     assert told.started_jobs, "a failure is tried again"
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_fails_its_run_alone(tmp_path):
     """Killed by the system, for its memory say: its run is recorded as failed, and the next call finishes it."""
 
@@ -141,7 +143,7 @@ def test_a_worker_that_is_killed_fails_its_run_alone(tmp_path):
     assert run(experiment, tmp_path / "out", machine=CPU).finished
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_killed_at_any_moment_and_run_again_it_is_the_same_bits(whole, tmp_path, jobs):
     """kill -9 of the whole command, again and again, until it gets through."""
     file, out = tmp_path / "trial.toml", tmp_path / "out"
@@ -166,6 +168,7 @@ def test_killed_at_any_moment_and_run_again_it_is_the_same_bits(whole, tmp_path,
     assert results(out) == results(whole)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_checkpoints_and_says_how_to_go_on(tmp_path):
     file, out = tmp_path / "trial.toml", tmp_path / "out"
     file.write_text(TRIAL)
@@ -198,3 +201,29 @@ def test_a_run_that_another_process_has_is_left_to_it(tmp_path, monkeypatch):
         report = run(experiment, out, machine=CPU, pool=Here(), watch=told)
         assert told.outcomes[point.name].status == "busy"
     assert report.points == {"running": 1, "finished": 1}
+
+
+@pytest.mark.slow
+def test_a_local_ray_computes_the_same_bits(whole, tmp_path):
+    pytest.importorskip("ray")
+    from celldsl.experiment.cluster import Cluster
+
+    told = Told()
+    report = run(trial(), tmp_path / "out", machine=CPU, pool=Cluster(processors=2), watch=told)
+    assert report.finished
+    assert len(told.started_jobs) == 4
+    assert results(tmp_path / "out") == results(whole)
+
+
+def test_tensorboard_has_every_epoch_once(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for epochs in (2, 3):  # the second goes on where the first ended
+        experiment = trial(lr=[1e-2], cell=["torch.nn.LSTM"], epochs=epochs)
+        run(experiment, tmp_path / "out", machine=CPU, tensorboard=True)
+    (folder,) = tmp_path.glob("out/points/*/tensorboard")
+    events = EventAccumulator(str(folder)).Reload()
+    result = json.loads((folder.parent / "result.json").read_text())
+    told = [(event.step, event.value) for event in events.Scalars("test/accuracy")]
+    assert told == [(row["epoch"], pytest.approx(row["test"]["accuracy"])) for row in result["rows"]]

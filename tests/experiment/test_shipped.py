@@ -14,7 +14,7 @@ from tests.train.test_tasks import write_mnist
 from tests.train.text_sets import write
 
 SIZES = {"train": 150, "validation": 60, "test": 60}
-WORDS = "the a film wall good bad man dog plays runs never quite , . and of in it is was seen long".split()
+WORDS = "the a film wall good bad man dog plays runs never quite , . and of in it is was seen long".split()  # noqa: SIM905
 
 
 @pytest.fixture(scope="session")
