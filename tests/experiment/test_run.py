@@ -143,15 +143,17 @@ def test_a_worker_that_is_killed_fails_its_run_alone(tmp_path):
     assert run(experiment, tmp_path / "out", machine=CPU).finished
 
 
-@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
-def test_killed_at_any_moment_and_run_again_it_is_the_same_bits(whole, tmp_path, jobs):
-    """kill -9 of the whole command, again and again, until it gets through."""
+@pytest.mark.parametrize(
+    ("jobs", "kills"), [(2, 1), pytest.param(1, 3, marks=pytest.mark.slow), pytest.param(2, 3, marks=pytest.mark.slow)]
+)
+def test_killed_at_any_moment_and_run_again_it_is_the_same_bits(whole, tmp_path, jobs, kills):
+    """kill -9 of the whole command, some epochs further every time, and then one that gets through."""
     file, out = tmp_path / "trial.toml", tmp_path / "out"
     file.write_text(TRIAL)
     command = [sys.executable, "-m", "celldsl", "experiment", "run", str(file), "-o", str(out), "--device", "cpu"]
     command += ["--jobs", str(jobs), "--set", "checkpoint_steps=3"]
     progress = -1
-    for _ in range(3):
+    for _ in range(kills):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         started = time.monotonic()
         while process.poll() is None and time.monotonic() - started < 60:

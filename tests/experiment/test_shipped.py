@@ -1,4 +1,4 @@
-"""Every shipped experiment at its scale `smoke`: on little made-up sets, or on the real ones where CELLDSL_DATA is."""
+"""Every shipped experiment at its scale `smoke`: on little made-up sets, and (slow) on the real ones in CELLDSL_DATA."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ SIZES = {"train": 150, "validation": 60, "test": 60}
 WORDS = "the a film wall good bad man dog plays runs never quite , . and of in it is was seen long".split()  # noqa: SIM905
 
 
-@pytest.fixture(scope="session")
-def data(tmp_path_factory) -> Path:
+@pytest.fixture(scope="session", params=["made-up", pytest.param("real", marks=pytest.mark.slow)])
+def data(request, tmp_path_factory) -> Path:
     """The folder of all sets."""
-    if "CELLDSL_DATA" in os.environ:
+    if request.param == "real":
+        if "CELLDSL_DATA" not in os.environ:
+            pytest.skip("needs the data sets: set CELLDSL_DATA")
         return Path(os.environ["CELLDSL_DATA"])
     root = tmp_path_factory.mktemp("data")
     chance = random.Random(0)
