@@ -16,11 +16,7 @@ def write_name(name: tree.Name, style: Style) -> str:
     parts = name.text.split("_")
     if style == "ascii":
         return _ascii(parts, name.time)
-    word, rest = _accented(parts, style)
-    below = []
-    while rest:
-        part, rest = _accented(rest, style, below=True)
-        below.append(part)
+    word, below = name_parts(name, style)
     time = [] if name.time is None else ["t" if name.time == 0 else f"t-{name.time}"]
     if style == "unicode" and len(parts[0]) > 1 and parts[0] not in GREEK:
         # A long word has no braces to fear: `pre_act_t`, `pre_act_{t-1}`.
@@ -31,6 +27,16 @@ def write_name(name: tree.Name, style: Style) -> str:
     plain = style == "unicode" and len(below) == 1 and not time and not is_counted(below[0])
     alone = len(indices) == 1 or plain or indices in GREEK.values()
     return f"{word}_{indices}" if alone else f"{word}_{{{indices}}}"
+
+
+def name_parts(name: tree.Name, style: Literal["unicode", "latex"]) -> tuple[str, list[str]]:
+    """The name's letter or word, with its accents, and its indices; the time left out."""
+    word, rest = _accented(name.text.split("_"), style)
+    below = []
+    while rest:
+        part, rest = _accented(rest, style, below=True)
+        below.append(part)
+    return word, below
 
 
 def _held(part: str) -> str:

@@ -42,8 +42,8 @@ class Row:
     """One spec and one class of a package.
 
     make: the peer for (m, n). weights: for each of the package's tensors the parameters that stand in it, one under
-    the other, in equal blocks: names of the spec, `-b` for the opposite sign, a number for a constant, `I` for the identity.
-    A key ends in `.T` where the package stores the transpose, in `[i]` for one row of a stacked tensor.
+    the other, in equal blocks: names of the spec, `-b` for the opposite sign, a number for a constant, `I` for the
+    identity. A key ends in `.T` where the package stores the transpose, in `[i]` for one row of a stacked tensor.
     states: the spec's states in the package's order. settings: of our layer. zero: our parameters that the package
     lacks. deviates: why the package does not compute the paper's cell. positive: it takes states above zero alone.
     tolerance: of outputs, states and gradients.
