@@ -122,7 +122,8 @@ class _Planner:
         self._sink()
         self._close_gaps()
         stores = {symbol: list(places) for symbol, places in self.homes.items() if symbol in self.made}
-        places = dict(self.leaves)
+        read = {symbol for statement in self.statements for symbol in statement.reads}
+        places = {symbol: place for symbol, place in self.leaves.items() if symbol in read}
         self._give_places(places, stores)
         return Steps(self._stages(), places, {symbol: tuple(found) for symbol, found in stores.items()})
 

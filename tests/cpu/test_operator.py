@@ -142,7 +142,9 @@ def test_scripting_takes_the_portable_code(lstm, tmp_path):
     assert dict(scripted.named_parameters()).keys() == dict(kernel.named_parameters()).keys()
 
 
-def test_gradients_of_gradients():
+@pytest.mark.parametrize("variant", ["folded", "hoisted"])
+def test_gradients_of_gradients(variant, monkeypatch):
+    parity.variant(monkeypatch, variant)
     for name in ("lstm", "Projected"):
         _, kernel = parity.layers(ODD.get(name, name), 2, 3)
         parameters = list(kernel.parameters())
@@ -222,8 +224,10 @@ def test_other_dtypes_and_autocast_stay_with_the_portable_code(lstm, monkeypatch
         kernel(sequence())
 
 
-def test_training_writes_no_more_than_it_must(lstm):
-    """What is kept for the backward pass: states, gates, nothing else of the size of a sequence."""
+@pytest.mark.parametrize("variant", ["folded", "hoisted"])
+def test_training_writes_no_more_than_it_must(variant, lstm, monkeypatch):
+    """What is kept for the backward pass: states, gates, nothing else of the size of a sequence; no hoisted product."""
+    parity.variant(monkeypatch, variant)
     _, kernel = lstm
     kept: list[Tensor] = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: (kept.append(t), t)[1], lambda t: t):

@@ -23,4 +23,5 @@ def test_every_process_writes_the_same_text():
         for seed in ("1", "3")
     ]
     one, other = (run.communicate()[0] for run in runs)
-    assert one == other and one.strip()
+    assert one == other
+    assert one.strip()

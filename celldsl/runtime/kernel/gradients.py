@@ -40,9 +40,9 @@ class Gradients:
         if layout.hands_back:
             handed = results[len(layout.results)]
             if layout.before is not None:
-                like = tensors[layout.before]
+                like = tensors[layout.first_input]
                 assert like is not None
-                found[layout.before] = self._before(handed, widths).reshape(like.shape)
+                found[layout.before] = self._before(handed, widths).unflatten(0, like.shape[:-1])
             values = [None if t is None else t if t.dim() == 2 else t.reshape(-1, t.shape[-1]) for t in kept]
             self._products(found, handed, tensors, values, steps, batch, widths)
         return found

@@ -65,6 +65,10 @@ class Layout:
         self.inputs = {str(p.key): k for k, p in enumerate(self.given) if p.role == "input"}
         self.initials = {p.key: k for k, p in enumerate(self.given) if p.role == "initial"}
         self.before = next((k for k, p in enumerate(self.given) if p.role == "before"), None)
+        self.forgotten = self.before
+        """The hoisted products, where no backward step reads them: they are large, and made again if need be."""
+        if any(buffer.kind == "before" for buffer in self.schedule.backward.buffers):
+            self.forgotten = None
         self._index = {width: at for at, width in enumerate(arguments.widths)}
         self._known: dict[tuple[int, ...], Widths] = {}
 
@@ -93,6 +97,12 @@ class Layout:
                 self.sum(self.schedule.handed.shapes, key),
             )
         return found
+
+    def remembered(self, tensors: Tensors) -> Tensors:
+        """What the backward pass reads of the tensors that were given."""
+        if self.forgotten is None:
+            return tensors
+        return [None if at == self.forgotten else tensor for at, tensor in enumerate(tensors)]
 
     # --- new tensors --------------------------------------------------------------------
 

@@ -143,7 +143,7 @@ class Operator:
         output = output if isinstance(output, (tuple, list)) else (output,)
         extra = output[1 + self.finals :]
         ctx.mark_non_differentiable(*extra)
-        ctx.save_for_backward(*_whole(present, absent), output[0], *extra)
+        ctx.save_for_backward(*self.layout.remembered(_whole(present, absent)), output[0], *extra)
 
     def _gradient(self, ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
         def back(tensors: Tensors, *numbers: Any) -> Any:
@@ -210,7 +210,7 @@ class _Direct(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.operator, ctx.numbers = operator, numbers
         count = 1 + operator.finals
-        ctx.save_for_backward(*tensors, results[0], *results[count:])
+        ctx.save_for_backward(*operator.layout.remembered(tensors), results[0], *results[count:])
         return returned(results[:count])
 
     @staticmethod

@@ -73,17 +73,37 @@ class Portable:
         self, tensors: Tensors, numbers: tuple[Any, ...], grads: Sequence[Tensor | None]
     ) -> list[Tensor | None]:
         """Gradients that can themselves be differentiated."""
-        wanted = [t for t in tensors if t is not None and t.requires_grad]
-        outputs = self(tensors, *numbers)
+        layout = self.layout
+        # Other names for the tensors: a hoisted product made again from an input is no way to that input's gradient.
+        named = [None if t is None else t.view_as(t) for t in tensors]
+        if layout.forgotten is not None:
+            named[layout.forgotten] = self._hoisted(tensors)
+        outputs = self(named, *numbers)
         pairs = [(o, g) for o, g in zip(outputs, grads, strict=True) if g is not None and o.requires_grad]
         if not pairs:
             return [None] * len(tensors)
         found = iter(
             torch.autograd.grad(
-                [o for o, _ in pairs], wanted, [g for _, g in pairs], create_graph=True, allow_unused=True
+                [o for o, _ in pairs],
+                [t for t in named if t is not None and t.requires_grad],
+                [g for _, g in pairs],
+                create_graph=True,
+                allow_unused=True,
             )
         )
-        return [next(found) if t is not None and t.requires_grad else None for t in tensors]
+        return [next(found) if t is not None and t.requires_grad else None for t in named]
+
+    def _hoisted(self, tensors: Tensors) -> Tensor:
+        """The hoisted products of all steps, side by side."""
+        layout = self.layout
+        parts = []
+        for block in layout.programs.hoisted:
+            products = [
+                tensors[layout.inputs[name]] @ tensors[layout.matrices[matrix]].t()  # type: ignore[operator, union-attr]
+                for matrix, name in block.terms
+            ]
+            parts.append(sum(products[1:], products[0]))
+        return torch.cat(parts, -1)
 
 
 def _flat(tensor: Tensor | None) -> Tensor | None:
