@@ -21,6 +21,7 @@ from celldsl.check.cell import (
     SignalInfo,
 )
 from celldsl.check.dims import Dims
+from celldsl.check.idle import without_idle
 from celldsl.check.inits import Inits
 from celldsl.check.inline import Inliner
 from celldsl.check.names import collect
@@ -246,7 +247,8 @@ class _Finish:
         if self.definition.parent is None:
             return self.definition
         kept = [each for each in self.items if each.own or self._is_needed(each.item, parameters)]
-        return replace(self.definition, parent=None, items=rolled_up(kept))
+        own = {id(each.origin or each.item) for each in kept if each.own} | {id(each.item) for each in kept if each.own}
+        return replace(self.definition, parent=None, items=without_idle(rolled_up(kept), own))
 
     def _is_needed(self, item: tree.Item, parameters: dict[str, Shape]) -> bool:
         """Whether an inherited item still says something."""

@@ -79,6 +79,11 @@ class _Speller:
                 return tree.Stack(tuple(map(spelled, parts)))
             case cell.Call(function=function, arguments=arguments):
                 return tree.Call(function, tuple(map(spelled, arguments)))
+            case cell.Slice(operand=operand, start=start):
+                first, last = width_tree(start + Width.of(1)), width_tree(start + expr.shape.width)
+                return tree.Slice(spelled(operand), first, last)
+            case cell.Repeat(operand=operand, times=times):
+                return tree.Call("repeat", (spelled(operand), width_tree(times)))
         found = self.places.get((expr.span.start, expr.span.end))
         if found is None:
             raise TypeError(f"no spelling for {type(expr).__name__}")
@@ -110,6 +115,8 @@ def _is_of(expr: cell.Expr, found: tree.Expr) -> bool:
             return isinstance(found, tree.Juxtaposition) or (isinstance(found, tree.Binary) and found.op == "@")
         case cell.Neg():
             return isinstance(found, tree.Negative)
+        case cell.Repeat():
+            return isinstance(found, tree.Call) and found.function == "repeat"
         case cell.Call(function=function):
             return isinstance(found, tree.Call) and ALIASES.get(found.function, found.function) == function
         case cell.Parameter() | cell.Signal() | cell.Setting() | cell.Identity():
@@ -120,6 +127,8 @@ def _is_of(expr: cell.Expr, found: tree.Expr) -> bool:
             return isinstance(found, tree.Transposed)
         case cell.Concat():
             return isinstance(found, tree.Stack)
+        case cell.Slice():
+            return isinstance(found, tree.Slice)
     return False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from celldsl import relatives
 from celldsl.source import Source
 from celldsl.syntax import parse, tree
 from tests.check.specs import cell_of, codes_of, shapes_of
@@ -92,3 +93,25 @@ def test_cells_may_claim_about_each_other():
     a, b = check_all(text)
     assert [other.name for other in a.relatives] == ["B"]
     assert [other.name for other in b.relatives] == ["A"]
+
+
+@pytest.mark.parametrize(
+    "parent",
+    [
+        "const k = 2\n h_t = tanh(k W x_t + U h_{t-1})",
+        "hyper k = 2\n h_t = tanh(k W x_t + U h_{t-1})",
+        "def k(v) = v * sigmoid(v)\n h_t = k(W x_t + U h_{t-1})",
+        "const k = 2\n def f(v) = k * v\n h_t = f(W x_t + U h_{t-1})",
+        "const k = 2\n s_{0,t} = W x_t + U h_{t-1}\n repeat l = 1..k {\n s_{l,t} = tanh(s_{l-1,t})\n}\n h_t = s_{k,t}",
+    ],
+)
+def test_what_was_declared_for_replaced_equations_is_not_written_out(parent):
+    text = f"cell P {{\n {parent}\n}}\ncell A extends P {{\n h_t = tanh(W x_t + U h_{{t-1}})\n}}"
+    if "repeat" in parent:
+        text = text.replace(
+            "h_t = tanh(W x_t + U h_{t-1})\n}", "s_{1,t} = s_{0,t}\n s_{2,t} = s_{1,t}\n h_t = s_{2,t}\n}"
+        )
+    cell = cell_of(text)
+    again = cell_of(relatives.whole(cell))
+    assert again.equations == cell.equations
+    assert not any(isinstance(item, tree.Const | tree.Hyper | tree.Def) for item in again.definition.items)
