@@ -22,8 +22,12 @@ INSTALLS = [line for line in LINES if not line.startswith("celldsl ")]
 CODE = [body for language, body in BLOCKS if language == "python"]
 SNIPPET = re.search(r"<!-- from (\S+) -->\n```python\n(.*?)```", TEXT, re.DOTALL)
 
-LONG = re.compile(r"celldsl (bench|train) ")
-SMALLER = {"bench": ["--epochs", "1", "--seeds", "1", "-o", "bench"], "train": ["--epochs", "1"]}
+LONG = re.compile(r"celldsl (bench|train|experiment run) ")
+SMALLER = {
+    "bench": ["--epochs", "1", "--seeds", "1", "-o", "bench"],
+    "experiment": ["--only", "cell=lstm3"],
+    "train": ["--epochs", "1"],
+}
 
 
 @pytest.fixture

@@ -91,6 +91,10 @@ class Experiment:
     """Where the published numbers stand."""
     reduced: Sequence[str] = ()
     """What a scale took away, one line each; empty at full scale."""
+    changed: Sequence[str] = ()
+    """Settings that are not the file's, one line each."""
+    command: str = ""
+    """The command line that asked for it, for its report."""
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -146,8 +150,14 @@ class Experiment:
         for name in changes:
             if name in self.axes:
                 raise ExperimentError(f"{self.file}: {name} is an axis of the grid: choose its values with --grid")
-        published = self.published if set(changes) <= HARMLESS else ()
-        return replace(self, settings=with_settings(self.settings, changes), published=published)
+        telling = {name: value for name, value in changes.items() if name not in HARMLESS}
+        return replace(
+            self,
+            settings=with_settings(self.settings, changes),
+            published=() if telling else self.published,
+            reduced=[line for line in self.reduced if line.partition(":")[0] not in map(label, telling)],
+            changed=[*self.changed, *(f"{label(name)}: {value}" for name, value in telling.items())],
+        )
 
     def check(self) -> None:
         """Raise ExperimentError if a point's settings make no sense to the trainer."""
@@ -171,6 +181,14 @@ class Experiment:
             guess = near(axis, self.axes)
             meant = f"did you mean {guess}?" if guess else f"it has {', '.join(self.axes)}"
             raise ExperimentError(f"{self.file}: the grid has no axis {axis!r}: {meant}")
+
+
+LABELS = {"train_limit": "training examples", "test_limit": "test examples"}
+
+
+def label(setting: str) -> str:
+    """What a report calls a setting."""
+    return LABELS.get(setting, setting)
 
 
 HARMLESS = frozenset({"threads", "backend", "eval_batch", "checkpoint_steps", "checkpoint_seconds"})

@@ -75,6 +75,7 @@ class Report:
     about: str
     decisions: list[str]
     reduced: list[str]
+    changed: list[str]
     command: str
     metric: str
     also: list[str]
@@ -119,7 +120,7 @@ def difference(group: Group, metric: str) -> float | None:
     return spread.mean - group.published if spread and group.published is not None else None
 
 
-def build(experiment: Experiment, states: Sequence[State], command: str) -> Report:
+def build(experiment: Experiment, states: Sequence[State]) -> Report:
     """The report of an experiment's points."""
     grouped: dict[tuple[Any, ...], list[State]] = {}
     for state in states:
@@ -139,7 +140,8 @@ def build(experiment: Experiment, states: Sequence[State], command: str) -> Repo
         about=experiment.about,
         decisions=list(experiment.decisions),
         reduced=list(experiment.reduced),
-        command=command,
+        changed=list(experiment.changed),
+        command=experiment.command or f"celldsl experiment run {experiment.file}",
         metric=experiment.metric,
         also=list(experiment.also),
         higher_is_better=higher,

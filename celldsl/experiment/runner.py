@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def run(
     watch = watch or Watch()
     folder = ExperimentFolder(out)
     if FIRST:
-        folder.open(experiment)
+        folder.open(replace(experiment, command=command))
     _compiled(experiment)
     jobs = []
     for point in experiment.points():
@@ -65,7 +66,7 @@ def run(
             number = number or (outcome.signal if outcome.status == "interrupted" else 0)
     finally:
         watch.close()
-    report = collect(folder, command)
+    report = collect(folder)
     if FIRST:
         save(report, folder)
     if number:
@@ -79,10 +80,10 @@ def left(experiment: Experiment, out: Path, retry: bool = False) -> list[tuple[P
     return [(point, not _ended(folder, point, _job(folder, point, {}, False), retry)) for point in experiment.points()]
 
 
-def collect(folder: ExperimentFolder, command: str = "") -> Report:
+def collect(folder: ExperimentFolder) -> Report:
     """The report of what lies in a folder, finished or not."""
     experiment = folder.experiment()
-    return build(experiment, folder.states(experiment), command or f"celldsl experiment run {experiment.file}")
+    return build(experiment, folder.states(experiment))
 
 
 def save(report: Report, folder: ExperimentFolder) -> None:

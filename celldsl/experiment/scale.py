@@ -9,7 +9,7 @@ from typing import Any
 
 from celldsl.errors import near
 from celldsl.experiment.errors import ExperimentError
-from celldsl.experiment.experiment import Experiment, with_settings
+from celldsl.experiment.experiment import Experiment, label, with_settings
 from celldsl.train.settings import Settings
 
 
@@ -66,8 +66,7 @@ def _differences(full: Experiment, smaller: Experiment) -> list[str]:
     for name, value in after.items():
         was = before.get(name, of.get(name))
         if was != value:
-            label = {"train_limit": "training examples", "test_limit": "test examples"}.get(name, name)
-            told.append(f"{label}: {value}" + (f" instead of {was}" if was is not None else ""))
+            told.append(f"{label(name)}: {value}" + (f" instead of {was}" if was is not None else ""))
     return told
 
 

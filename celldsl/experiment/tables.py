@@ -110,6 +110,8 @@ def notes(report: Report) -> list[str]:
     told = []
     if report.reduced:
         told.append(f"Reduced: {'; '.join(report.reduced)}. The paper's numbers are at full scale.")
+    if report.changed:
+        told.append(f"Not as in the file: {'; '.join(report.changed)}.")
     best = "highest" if report.higher_is_better else "lowest"
     if report.monitor == "test":
         told.append(

@@ -1,4 +1,4 @@
-"""Every shipped experiment at its scale `smoke`: on little made-up sets, and (slow) on the real ones in CELLDSL_DATA."""
+"""Every shipped experiment at its scale `smoke`: on little made-up sets, and (slow) on the real ones."""
 
 from __future__ import annotations
 

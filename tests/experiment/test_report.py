@@ -1,0 +1,171 @@
+"""The report: our numbers, the paper's, the difference; what is unfinished, reduced or diverged is said."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from celldsl.experiment.experiment import Experiment
+from celldsl.experiment.folder import State
+from celldsl.experiment.live import Live
+from celldsl.experiment.page import render
+from celldsl.experiment.plots import against_paper, curves
+from celldsl.experiment.report import Report, build, difference
+from celldsl.experiment.scale import scaled
+from celldsl.experiment.tables import failures, full, markdown, notes, paper_layout, shown
+from tests.experiment.helpers import trial
+
+HEADER = {
+    "cell": "LSTM",
+    "metric": "accuracy",
+    "monitor": "test",
+    "parameters": {"layer": 1234, "model": 1334},
+    "settings": {},
+    "versions": {"celldsl": "0", "torch": "2"},
+    "hardware": {"processor": "abacus", "device": "cpu", "processes": 1, "threads": 1},
+}
+
+
+def row(epoch: int, accuracy: float) -> dict:
+    scores = {"loss": 1 - accuracy, "accuracy": accuracy}
+    times = {"seconds": 2.0, "model_seconds": 1.5, "update_seconds": 0.3, "eval_seconds": 0.1}
+    return {"epoch": epoch, "lr": 0.1, "steps": 3, "train": scores, "test": scores, **times}
+
+
+def made(experiment: Experiment, **status: tuple[str, list[float]]) -> Report:
+    """The report of runs with these curves: finished ones, except for seeds whose `seedN=` says otherwise."""
+    states = []
+    for point in experiment.points():
+        seed, lr = point.axes["seed"], point.axes["lr"]
+        kind, curve = status.get(f"seed{seed}", ("finished", [0.4, 0.6 + 0.01 * seed + lr, 0.5]))
+        rows = [row(at, value) for at, value in enumerate(curve, 1)]
+        result = {"best_epoch": 2, "stopped": "epochs", "higher_is_better": True} if kind == "finished" else None
+        header = {**HEADER, "cell": point.axes["cell"].rpartition(".")[2]} if rows else {}
+        reason = "it blew up" if kind in ("diverged", "failed") else ""
+        states.append(State(point, Path("nowhere"), kind, header, rows, result, reason))
+    return build(experiment, states)
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return made(trial(seed=[0, 1, 2]))
+
+
+def test_ours_stands_beside_the_papers(report):
+    lstm = report.groups[0]
+    assert lstm.spread("accuracy").mean == pytest.approx(0.62)
+    assert lstm.spread("accuracy").deviation == pytest.approx(0.01)
+    assert difference(lstm, "accuracy") == pytest.approx(0.12)
+    titles, *rows = full(report)
+    shown_rows = [dict(zip(titles, each, strict=True)) for each in rows]
+    assert shown_rows[0] == {
+        "cell": "LSTM",
+        "η₀": "1e-2",
+        "parameters": "1,234",
+        "test accuracy": "0.6200 ± 0.0100",
+        "paper": "0.5000",
+        "difference": "+0.1200",
+        "loss": "0.3800 ± 0.0100",
+        "seeds": "3",
+        "epochs": "3",
+        "best epoch": "2",
+        "s/epoch": "2.00",
+        "in model": "90%",
+    }
+    assert [each["paper"] for each in shown_rows] == ["0.5000", "", "", ""]
+    assert paper_layout(report) == [
+        ["", "", "η₀ = 1e-2", "η₀ = 1e-3"],
+        ["LSTM", "ours", "0.6200 ± 0.0100", "0.6110 ± 0.0100"],
+        ["", "paper", "0.5000", ""],
+        ["GRU", "ours", "0.6200 ± 0.0100", "0.6110 ± 0.0100"],
+    ]
+    assert any("flatters" in note for note in notes(report))
+
+
+def test_numbers_are_printed_as_in_papers():
+    assert [shown(value) for value in (1e-5, 0.01, 0.25, 150, "lstm", 1.0)] == [
+        "1e-5",
+        "1e-2",
+        "0.25",
+        "150",
+        "lstm",
+        "1",
+    ]
+
+
+def test_what_is_not_finished_is_said():
+    report = made(trial(seed=[0, 1, 2]), seed1=("diverged", [0.3, 0.2]), seed2=("running", [0.1]))
+    assert not report.ok
+    assert not report.finished
+    assert full(report)[1][3].endswith("† ‡")
+    assert {mark for note in notes(report) for mark in "†‡" if note.startswith(mark)} == {"†", "‡"}
+    assert failures(report)[0] == ("torch.nn.lstm-lr0.01-seed1", "diverged: it blew up")
+    assert "4 finished, 4 diverged, 4 running" in render(report)
+    failed = made(trial(seed=[0, 1]), seed1=("failed", [0.9]))
+    assert failed.groups[0].spread("accuracy").mean == pytest.approx(0.61), "a failure has no number"
+    assert full(failed)[1][7] == "1 of 2"
+
+
+def test_nothing_has_run_yet():
+    report = made(trial(), seed0=("waiting", []))
+    assert report.groups[0].spread("accuracy") is None
+    assert against_paper(report) is None
+    assert curves(report) == []
+    assert "4 waiting" in render(report)
+
+
+def test_reductions_stand_on_the_page():
+    experiment = scaled(trial().with_settings({"threads": 1}), None)
+    small = Experiment(**{**experiment.__dict__, "examples": {"train": 1000, "test": 100}})
+    report = made(scaled(small, "0.5"))
+    assert "training examples: 500 instead of 320" in markdown(report)
+    assert "At reduced scale" in render(report)
+    assert "At reduced scale" not in render(made(trial()))
+    assert "Not as in the file: hidden: 13." in markdown(made(trial(hidden=13)))
+
+
+def test_the_report_survives_json(report):
+    assert Report.from_json(json.loads(json.dumps(report.to_json()))) == report
+
+
+def test_the_page_is_self_contained(report):
+    page = render(report)
+    assert page.count("data:image/svg+xml;base64,") == 3  # the dots, and a figure for each of two rates
+    assert not re.search(r"(src|href)=\"(?!data:)|<script|@import|url\(", page)
+    assert "Nobody, Nothing (1900)" in page
+    assert "All of them." in page
+
+
+def test_figures_are_the_same_every_time(report):
+    assert curves(report) == curves(report)
+    assert [title for title, _ in curves(report, "png")] == ["η₀ = 1e-2", "η₀ = 1e-3"]
+    assert against_paper(report, "png")[:4] == b"\x89PNG"
+
+
+def test_the_live_table_reads_the_runs_own_files(tmp_path, monkeypatch):
+    import io
+
+    from rich.console import Console
+
+    from celldsl.experiment.folder import ExperimentFolder
+    from celldsl.experiment.work import Job, Outcome
+
+    live = Live()
+    live.experiment, live.folder, live.left = trial(), ExperimentFolder(tmp_path), 2
+    live.under_way, live.over = {}, []
+    live.console = Console(file=io.StringIO())
+    jobs = [Job(name, {"out": str(tmp_path / name), "epochs": 4, "task": "digits"}) for name in ("one", "two")]
+    for job in jobs:
+        live.started(job)
+    jobs[0].folder.path.mkdir()
+    jobs[0].folder.run.write_metrics(HEADER, [row(1, 0.7), row(2, 0.6)])
+    live.ended(jobs[1], Outcome("failed", "it blew up"))
+    screen = Console(file=io.StringIO(), width=120)
+    screen.print(live.table())
+    text = screen.file.getvalue()
+    assert re.search(r"one +2/4 +0.6000 +0.7000 +2.1 +00:00:04", text)
+    assert re.search(r"✗ +two +0/4", text)
+    assert "it blew up" in live.console.file.getvalue()
