@@ -140,7 +140,7 @@ def _fitted(cell: CompiledCell, case: Case, sizes: Mapping[str, int]) -> tuple[C
     if case.layers == 1:
         return case, sizes
     if entering.name in checked.free_dims and entering.name not in leaving.names:
-        if any(info.role == "input" for info in checked.states):  # carried, and so of one width in all layers
+        if any(entering.name in info.shape.width.names for info in checked.states):  # of one width in all layers
             below = int(leaving.at(compare.all_sizes(checked, sizes)))
             sizes = dict(sizes) | {str(entering.name): below * (2 if case.bidirectional else 1)}
         return case, sizes
