@@ -123,11 +123,12 @@ class Starts:
         for argument, number in zip(arguments, numbers, strict=True):
             if number is None:
                 raise NotAStart(argument, "numbers, settings and widths alone can stand here")
-        if kind == "uniform" and len(numbers) == 1:
-            numbers = [cell.Neg(SCALAR, numbers[0]), *numbers]
-        if kind == "normal" and len(numbers) == 1:
-            numbers = [cell.Num(SCALAR, "0"), *numbers]
-        return cell.Draw(self.shape, kind, tuple(numbers), span=node.span)
+        known = [number for number in numbers if number is not None]
+        if kind == "uniform" and len(known) == 1:
+            known = [cell.Neg(SCALAR, known[0]), *known]
+        if kind == "normal" and len(known) == 1:
+            known = [cell.Num(SCALAR, "0"), *known]
+        return cell.Draw(self.shape, kind, tuple(known), span=node.span)
 
     def _spectral(self, node: tree.Call, arguments: tuple[tree.Expr, ...]) -> cell.Expr:
         if len(arguments) != 2:

@@ -18,6 +18,7 @@ from celldsl.check.width import Width
 from celldsl.emit.torch import identifiers
 from celldsl.runtime import oracle
 from celldsl.symbolic import counts
+from celldsl.syntax import tree
 
 Trace = dict[str, Tensor]
 State = Tensor | Sequence[Tensor] | None
@@ -65,6 +66,16 @@ def state_widths(cell: Cell, known: Mapping[str, int]) -> list[int]:
     """The last dimension of each tensor of the state, in the order of the layer's state."""
     deepest = max((info.depth for info in cell.states), default=0)
     return [entries(info, known) for delay in range(1, deepest + 1) for info in cell.states if info.depth >= delay]
+
+
+def positive_states(cell: Cell) -> set[int]:
+    """Which tensors of the state are claimed to stay above zero, `claim n_t >= 0`: what is divided by them may not be
+    tried beside zero."""
+    claims = [claim for claim in cell.claims if isinstance(claim, tree.ClaimRange)]
+    above = {claim.signal.text for claim in claims if claim.low is not None and claim.high is None}
+    deepest = max((info.depth for info in cell.states), default=0)
+    order = [info.name for delay in range(1, deepest + 1) for info in cell.states if info.depth >= delay]
+    return {at for at, name in enumerate(order) if name in above}
 
 
 def trace(results: Trace, leaves: Mapping[str, Tensor]) -> Trace:

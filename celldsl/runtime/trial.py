@@ -83,6 +83,8 @@ class Trial:
         inputs = [random(case.steps, case.batch, compare.entries(info, known)) for info in cell.checked.inputs]
         rows = case.layers * (2 if case.bidirectional else 1)
         parts = [0.5 * random(rows, case.batch, width) for width in compare.state_widths(cell.checked, known)]
+        positive = compare.positive_states(cell.checked)
+        parts = [0.5 + part.abs() if at in positive else part for at, part in enumerate(parts)]
         for value in (*inputs, *parts):
             value.requires_grad_()
         state: compare.State = parts[0] if len(parts) == 1 else tuple(parts)

@@ -211,11 +211,17 @@ class Normal:
                 value = here.value(equation.value)
                 made[equation.target] = self.replaced(value, lambda n: made.get(n.name) if n.kind == "signal" else None)
         firsts = {name: here.initial(name) for name in self.cell.signal}
+
+        def holds_at_first(name: str, value: Polynomial) -> bool:
+            try:
+                return self.replaced(value, lambda n: firsts[n.name] if n.kind == "signal" else None) == firsts[name]
+            except ZeroDivisionError:  # h_t = c_t / n_t, where n begins at zero
+                return False
+
         return {
             name: value
             for name, value in made.items()
-            if self.cell.signal[name].depth == 0
-            or self.replaced(value, lambda n: firsts[n.name] if n.kind == "signal" else None) == firsts[name]
+            if self.cell.signal[name].depth == 0 or holds_at_first(name, value)
         }
 
     def shifted(self, value: Polynomial, steps: int) -> Polynomial:

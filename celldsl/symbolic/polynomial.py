@@ -77,6 +77,8 @@ class Polynomial:
     def __pow__(self, exponent: int) -> Polynomial:
         """A whole power; a negative one of a single term alone."""
         if exponent < 0:
+            if not self.terms:
+                raise ZeroDivisionError("a power of zero below zero")
             ((factors, coefficient),) = self.terms
             return Polynomial(((tuple((n, e * exponent) for n, e in factors), coefficient**exponent),))
         result = Polynomial.number(1)

@@ -72,18 +72,22 @@ def randomised(layer) -> dict[str, np.ndarray]:
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter += 0.3 * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
-    found = {name.removeprefix("layers.l0."): value.detach().numpy() for name, value in layer.named_parameters()}
-    return found
+    values = {**dict(layer.named_parameters()), **dict(layer.named_buffers())}
+    return {name.removeprefix("layers.l0."): value.detach().numpy() for name, value in values.items()}
 
 
 def given(cell, layer, sizes):
-    """Inputs and a state to start from, at random; an input of one number, such as a time, is above zero."""
+    """Inputs and a state to start from, at random; an input of one number, such as a time, is above zero, and so is a
+    state that is claimed to be."""
     generator = np.random.default_rng(2)
     widths = [int(info.shape.width.at(sizes)) for info in cell.checked.inputs]
     x = [generator.standard_normal((STEPS, ROWS, width)) for width in widths]
     x = [each if info.shape.rank else np.abs(each) for each, info in zip(x, cell.checked.inputs, strict=True)]
     widths = compare.state_widths(cell.checked, compare.all_sizes(cell.checked, sizes))
-    parts = tuple(torch.from_numpy(0.5 * generator.standard_normal((1, ROWS, each))) for each in widths)
+    values = [0.5 * generator.standard_normal((1, ROWS, each)) for each in widths]
+    positive = compare.positive_states(cell.checked)
+    values = [0.5 + np.abs(value) if at in positive else value for at, value in enumerate(values)]
+    parts = tuple(map(torch.from_numpy, values))
     return x, parts if len(parts) > 1 else parts[0]
 
 

@@ -63,14 +63,29 @@ def _expressions(schedule: Schedule, attributes: dict[str, str]) -> list[str]:
         )
         own, value = read(attributes[name]), waiting.pop(name)
         assert isinstance(value, Expr)
-        text = _printer(schedule, attributes, own).text(value)
         found = [f"{'ij'[axis]} = {_places(own, axis, value.shape.rank)}" for axis in _axes(value)]
+        text = _printer(schedule, attributes, own).text(value)
         if len(text) + len(own) < 95:
             found.append(f"{own}.copy_({text})")
-        else:
-            found += [*lines(f"value = {text}", "", 12), f"{own}.copy_(value)"]
+        else:  # in parts: each draw by itself
+            printer = _printer(schedule, attributes, own)
+            printer.bind = _Drawn(found)
+            found += [*lines(f"value = {printer.text(value)}", "", 12), f"{own}.copy_(value)"]
         result += [f"    {line}" for line in found]
     return result
+
+
+class _Drawn:
+    """Gives a name to each draw, on a line of its own."""
+
+    def __init__(self, found: list[str]):
+        self.found, self.count = found, 0
+
+    def __call__(self, text: str) -> str:
+        self.count += 1
+        name = "drawn" if self.count == 1 else f"drawn_{self.count}"
+        self.found.append(f"{name} = {text}")
+        return name
 
 
 def _axes(value: Expr) -> list[int]:

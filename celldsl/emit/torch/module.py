@@ -91,7 +91,7 @@ class View:
         self.state_type = "State" if len(self.states) > 1 else "Tensor" if self.states else "Tuple[()]"
         self.state_words = ", ".join(f"{info.name}_{{t-{delay}}}" for info, delay in self.states)
         self.resets = resets(schedule, attributes, self.constructor.hidden_attribute)
-        self.step_repr = f'f"{self.constructor.shown}"'
+        self.step_repr = _quoted(self.constructor.shown)
         self.first_state = lines(f"return {', '.join(first_values(schedule, attributes)) or '()'}")
 
     # --- noise ------------------------------------------------------------------------------
@@ -350,6 +350,14 @@ class View:
             f"{self.constructor.local[info.name]}: the setting {info.name} of the equations."
             for info in self.constructor.hypers
         ]
+
+
+def _quoted(text: str) -> str:
+    """A string with places in it; two, one behind the other, where it is long."""
+    if len(text) < LIMIT - 20:
+        return f'f"{text}"'
+    at = text.rindex(", ", 0, LIMIT - 20) + 2
+    return f'(\n            f"{text[:at]}"\n            f"{text[at:]}"\n        )'
 
 
 def bundle(items: list[str], many: str = "({})", none: str = "()") -> str:

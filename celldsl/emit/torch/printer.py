@@ -144,8 +144,8 @@ class Printer:
         if expr.kind == "spectral":
             return f"spectral({words[1]}, {words[0]})"
         if expr.kind in INITS:
-            return INITS[expr.kind].format(f"torch.empty_like({self.like})")
-        return f"torch.empty_like({self.like}).{expr.kind}_({', '.join(words)})"
+            return self.bind(INITS[expr.kind].format(f"torch.empty_like({self.like})"))
+        return self.bind(f"torch.empty_like({self.like}).{expr.kind}_({', '.join(words)})")
 
     def _sum(self, expr: Add) -> str:
         text = ""
