@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from celldsl.check.cell import Call, Cell, Expr, Mask, Mul, Parameter, Product, Signal, Structured, Transpose
+from celldsl import library
+from celldsl.check.cell import (
+    Call,
+    Cell,
+    Expr,
+    Mask,
+    Mul,
+    Parameter,
+    Product,
+    Repeat,
+    Signal,
+    Slice,
+    Structured,
+    Transpose,
+)
 from celldsl.symbolic.dependence import constant_signals
 from celldsl.symbolic.linearity import SCANNED, recurrences
 
@@ -24,7 +39,9 @@ TIERS = {
     "noise in training": 2,
     "several inputs": 2,
     "frozen parameters": 2,
-    "repeated layers": 2,
+    "repeated equations": 2,
+    "cells inside": 2,
+    "parts of vectors": 2,
 }
 """Features that need more of the language than equations, widths and settings; all others are tier 1."""
 
@@ -47,7 +64,16 @@ def tier(found: tuple[str, ...]) -> int:
     return max((TIERS.get(feature, 1) for feature in found), default=1)
 
 
+_REPEAT = re.compile(r"^\s*repeat\b", re.MULTILINE)
+_INSIDE = re.compile(r"=\s*([A-Z]\w*)\(")
+
+
 def _declared(cell: Cell) -> Iterator[str]:
+    text = cell.source.text if cell.source else ""
+    if _REPEAT.search(text):
+        yield "repeated equations"
+    if any(library.shipped(name) is not None for name in _INSIDE.findall(text)):
+        yield "cells inside"
     if len(cell.inputs) > 1:
         yield "several inputs"
     states = [info for info in cell.states if info.role == "state"]
@@ -84,6 +110,8 @@ def _said(cell: Cell) -> Iterator[str]:
                 yield _CALLS[node.function]
             elif isinstance(node, Mask):
                 yield "noise in training"
+            elif isinstance(node, Slice | Repeat):
+                yield "parts of vectors"
             elif isinstance(node, Structured):
                 yield "structured weights"
             elif isinstance(node, Transpose) or (isinstance(node, Product) and node.shape.rank == 2):

@@ -203,6 +203,7 @@ def _corner(node: Node) -> tuple[int, float]:
 def _curve(path: list[Node]) -> str:
     """Through the middles of the places it passes, level where it enters and leaves."""
     points: list[tuple[float, float]] = []
+    x: float
     for number, node in enumerate(path):
         x, y = _corner(node)
         middle = y + (HEIGHT / 2 if node.kind else HEIGHT * 0.2)
