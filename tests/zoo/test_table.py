@@ -9,7 +9,9 @@ from tests.peers.packages import TABLES, missing, rows
 from tests.zoo.table import PAGE
 
 REMAKE = "docs/zoo.md is out of date: python -m tests.zoo.table"
-LINES = [line.strip("| ").split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+LINES = [
+    line.strip("| ").split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("|")
+]
 TOLD = {line[0]: line[1:] for line in LINES if len(line) == 5 and line[0] != "cell"}
 """Of each cell its family, its tier, what it was compared with and the largest differences."""
 
