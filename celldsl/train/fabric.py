@@ -95,3 +95,18 @@ def threads(number: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def flushed() -> Iterator[None]:
+    """Inside, numbers below 1.2e-38 count as 0, where the processor can do that.
+
+    Saturated gates and RMSprop's means of words that do not come up decay to such numbers, with which a processor
+    computes up to a hundred times slower: an LSTM on SICK took forty times as long in its 80th step as in its first.
+    """
+    before = (torch.tensor(1e-38) * 0.01).item() == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)

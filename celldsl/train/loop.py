@@ -24,7 +24,7 @@ from celldsl.train import carry, checkpoint, rng
 from celldsl.train.average import Average
 from celldsl.train.cells import find_cell
 from celldsl.train.errors import CheckpointError, Diverged, TrainError, TrainInterrupted
-from celldsl.train.fabric import of_all, shard, start, threads
+from celldsl.train.fabric import flushed, of_all, shard, start, threads
 from celldsl.train.folder import RunFolder
 from celldsl.train.model import begin_from, count
 from celldsl.train.progress import Progress
@@ -62,7 +62,7 @@ def train(
         return done
     progress = progress or Progress()
     task = task or make_task(settings.task, settings.task_options)
-    with threads(settings.threads):
+    with threads(settings.threads), flushed():
         try:
             return Run(settings, resume, progress, task).finish()
         finally:

@@ -203,6 +203,20 @@ def test_a_signal_during_evaluation(tmp_path: Path) -> None:
     assert plain(rest.rows) == plain(train(quick(eval_batch=25)).rows)
 
 
+def test_numbers_too_small_to_matter_are_zero_while_training() -> None:
+    seen = []
+
+    def watch(scored: Scored, call: int) -> Scored:
+        seen.append((torch.tensor(1e-38) * 0.01).item())
+        return scored
+
+    if not torch.set_flush_denormal(False):
+        pytest.skip("this processor cannot")
+    train(quick(epochs=1), task=Failing(watch))
+    assert set(seen) == {0.0}
+    assert (torch.tensor(1e-38) * 0.01).item() > 0, "as before"
+
+
 def test_impossible_runs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TrainError, match=r"no layer 'torch\.nn\.LSTN'"):
         train(quick(cell="torch.nn.LSTN"))
