@@ -4,25 +4,30 @@ Parity first: a variant that disagrees with the portable layer gets no time. The
 in one process; every round gives each a ratio to nn.LSTM's time of the same round, and medians and quartiles over
 rounds are reported. Each runs at the better of one thread and all.
 
-Variants: `naive`, the equations one after another, one product per gate and step; `portable`, the emitted module;
-`scripted`, the same under TorchScript; `cpu`, the kernels. Training is forward, and backward to all parameters and the
-input. Ratios above 1 are faster than nn.LSTM.
+Variants: `naive`, a loop with one product per gate and step; `portable`, the emitted module; `scripted`, the same under
+TorchScript; `cpu`, the kernels; and peers, where they are installed. Training is forward, and backward to all
+parameters and inputs. Ratios above 1 are faster than nn.LSTM.
 """
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from celldsl.bench import speed_runs
+from celldsl.bench.speed_naive import NaiveLoop
+from celldsl.bench.speed_peers import PEERS
+from celldsl.bench.speed_runs import KINDS, Effort, Measure, Runner, layer_runner
 from celldsl.machine import describe
 
-SHAPES: tuple[tuple[int, int, int, int], ...] = (
+Shape = tuple[int, int, int, int]
+SHAPES: tuple[Shape, ...] = (
     (28, 32, 28, 50),
     (784, 32, 1, 100),
     (80, 32, 128, 128),
@@ -35,19 +40,8 @@ SHAPES: tuple[tuple[int, int, int, int], ...] = (
 """T, B, m, n: MNIST by rows and by pixels, character and word language models, and what lies between."""
 
 VARIANTS = ("naive", "portable", "scripted", "cpu")
-ROUNDS, LEAST_ROUNDS, ROUND_SECONDS, LIMIT_SECONDS = 15, 5, 0.05, 20.0
-TOLERANCE = 1e-4  # float32, relative to the largest entry
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Milliseconds (median), the ratio nn.LSTM / this with its quartiles, and the share of the machine's peak."""
-
-    milliseconds: float
-    ratio: float
-    low: float
-    high: float
-    peak: float
+BUSY = "cpu, busy"
+"""The kernels while another process keeps a core busy; so is nn.LSTM then."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class Row:
     """One cell, shape and variant. `why`: what kept it from being timed. saved: bytes kept for the backward pass."""
 
     cell: str
-    shape: tuple[int, int, int, int]
+    shape: Shape
     variant: str
     train: Measure | None = None
     infer: Measure | None = None
@@ -63,16 +57,37 @@ class Row:
     why: str = ""
 
 
+@dataclass(frozen=True)
+class Reference:
+    """nn.LSTM at a shape: milliseconds, threads it ran best at, bytes kept, the share of the machine's peak."""
+
+    shape: Shape
+    train: float
+    infer: float
+    saved: int | None
+    train_peak: float
+    infer_peak: float
+    threads: int
+
+
+@dataclass(frozen=True)
+class Build:
+    """Seconds to build a cell's kernel where nothing is cached, and milliseconds to load it where it is."""
+
+    cold: float
+    warm: float
+
+
 @dataclass
 class SpeedReport:
     """Everything that was measured, and on what."""
 
     rows: list[Row] = field(default_factory=list)
+    references: list[Reference] = field(default_factory=list)
     threads: int = 1
     peak: float = 0.0
     """GFLOP/s of a large float32 product, the roofline."""
-    builds: dict[str, float] = field(default_factory=dict)
-    """Cell -> seconds to build its kernels anew."""
+    builds: dict[str, Build] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=describe)
 
     def to_json(self) -> dict[str, Any]:
@@ -81,202 +96,176 @@ class SpeedReport:
 
 def measure(
     cells: Sequence[str],
-    shapes: Sequence[tuple[int, int, int, int]] = SHAPES,
+    shapes: Sequence[Shape] = SHAPES,
     variants: Sequence[str] = VARIANTS,
     threads: int | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    effort: Effort | None = None,
+    contention: bool = False,
+    say: Callable[[str, float], None] = lambda text, done: None,
 ) -> SpeedReport:
-    """Time cells. Raises SpecError for a cell that does not compile."""
+    """Time cells; `say` hears what is measured and what share is done. Raises SpecError for a cell that does not
+    compile, ValueError for a variant that is none."""
+    for variant in variants:
+        if variant not in VARIANTS and variant not in PEERS:
+            raise ValueError(f"there is no variant {variant!r}; there are {', '.join((*VARIANTS, *PEERS))}")
     before = torch.get_num_threads()
     most = threads or before
     report = SpeedReport(threads=most)
+    effort = effort or Effort()
     try:
         torch.set_num_threads(most)
-        report.peak = _peak()
+        report.peak = speed_runs.peak()
         if "cpu" in variants:
             for name in cells:
-                report.builds[name] = _build_seconds(name)
-        for shape in shapes:
-            for name in cells:
-                say(f"{name} at T, B, m, n = {', '.join(map(str, shape))}")
-                report.rows += _rows(name, shape, variants, most, report.peak)
+                say(f"{name}: building", 0.0)
+                report.builds[name] = build_time(name)
+        for at, shape in enumerate(shapes):
+            say(f"T, B, m, n = {', '.join(map(str, shape))}", at / len(shapes))
+            _measure_shape(report, cells, shape, variants, effort)
+            if contention and "cpu" in variants:
+                _measure_shape(report, cells, shape, ("cpu",), effort, busy=True)
+        say("done", 1.0)
     finally:
         torch.set_num_threads(before)
     return report
 
 
-@dataclass
-class _Runner:
-    """A layer, ready to run; `threads` it runs at."""
+@dataclass(frozen=True)
+class Prepared:
+    """A cell at a shape: its portable layer, inputs and upstream gradient, and how many operations a pass takes."""
 
-    layer: Callable[[Tensor], Tensor]
-    parameters: list[nn.Parameter]
-    input: Tensor
+    name: str
+    cell: Any
+    sizes: dict[str, int]
+    portable: nn.Module
+    inputs: list[Tensor]
     upstream: Tensor
-    threads: int
-    repeats: int = 1
+    work: float
 
-    def train(self) -> None:
-        torch.autograd.backward(self.layer(self.input), self.upstream, inputs=[self.input, *self.parameters])
-        self.input.grad = None
-        for parameter in self.parameters:
-            parameter.grad = None
+    @staticmethod
+    def of(name: str, shape: Shape) -> Prepared:
+        """Dimensions beyond m and n are n. Raises ValueError where the cell has no such sizes."""
+        import celldsl
+        from celldsl.runtime import compare
 
-    def infer(self) -> None:
-        with torch.no_grad():
-            self.layer(self.input)
+        steps, batch, width, hidden = shape
+        cell = celldsl.compile(name)
+        checked = cell.checked
+        sizes = {dim: width if dim == "m" else hidden for dim in checked.free_dims}
+        known = compare.all_sizes(checked, sizes)
+        if not known:
+            raise ValueError(f"{cell.name} has no whole widths at m = {width}, n = {hidden}")
+        generator = torch.Generator().manual_seed(0)
+        torch.manual_seed(0)
+        portable = cell.rnn(**compare.layer_sizes(checked, sizes), backend="torch").eval()
+        inputs = [
+            torch.randn(steps, batch, compare.entries(info, known), generator=generator).requires_grad_()
+            for info in checked.inputs
+        ]
+        upstream = torch.randn(
+            steps, batch, compare.entries(checked.signal[checked.output], known), generator=generator
+        )
+        flops = float(cell.flops.subs({symbol: known[symbol.name] for symbol in cell.flops.free_symbols}))
+        return Prepared(name, cell, sizes, portable, inputs, upstream, flops * steps * batch)
 
-    def seconds(self, run: Callable[[], None]) -> float:
-        torch.set_num_threads(self.threads)
-        begun = time.perf_counter()
-        for _ in range(self.repeats):
-            run()
-        return (time.perf_counter() - begun) / self.repeats
+    @property
+    def leaves(self) -> list[Tensor]:
+        return [*self.inputs, *self.portable.parameters()]
+
+    def expected(self) -> list[Tensor]:
+        """What every variant has to give."""
+        return list(layer_runner(lambda *x: self.portable(*x)[0], self.leaves, self.inputs, self.upstream).results())
+
+    def runner(self, variant: str, threads: int) -> Runner:
+        """A variant, ready to run. Raises ValueError or RuntimeError where there is none of this cell."""
+        if variant in PEERS:
+            return PEERS[variant](self.name, self.portable, self.inputs, self.upstream, threads)
+        if variant == "naive":
+            loop = NaiveLoop(self.cell.checked, self.portable, self.sizes)
+            return layer_runner(loop, self.leaves, self.inputs, self.upstream)
+        layer: Any = self.portable
+        if variant == "scripted":
+            layer = torch.jit.script(self.portable)
+        elif variant == "cpu":
+            from celldsl.runtime import compare
+
+            layer = self.cell.rnn(**compare.layer_sizes(self.cell.checked, self.sizes), backend="cpu").eval()
+            layer.load_state_dict(self.portable.state_dict())
+        leaves = [*self.inputs, *layer.parameters()]
+        return layer_runner(lambda *x: layer(*x)[0], leaves, self.inputs, self.upstream)
 
 
-def _rows(
-    name: str, shape: tuple[int, int, int, int], variants: Sequence[str], threads: int, peak: float
-) -> Iterator[Row]:
+def reference(shape: Shape) -> tuple[Runner, float]:
+    """nn.LSTM at a shape, and its operations."""
     import celldsl
 
     steps, batch, width, hidden = shape
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(steps, batch, width, generator=generator).requires_grad_()
-    upstream = torch.randn(steps, batch, hidden, generator=generator)
-    reference = nn.LSTM(width, hidden)
+    layer = nn.LSTM(width, hidden)
+    x = torch.randn(steps, batch, width).requires_grad_()
+    runner = layer_runner(
+        lambda value: layer(value)[0], [x, *layer.parameters()], [x], torch.randn(steps, batch, hidden)
+    )
+    flops = celldsl.compile("lstm").flops
+    return runner, float(flops.subs({s: {"m": width, "n": hidden}[s.name] for s in flops.free_symbols})) * steps * batch
 
-    def runner(layer: Any, parameters: Sequence[nn.Parameter], count: int = threads) -> _Runner:
-        return _Runner(layer, list(parameters), x, upstream, count)
 
-    base = runner(lambda value: reference(value)[0], list(reference.parameters()))
-    cell = celldsl.compile(name)
-    portable = cell.rnn(width, hidden, backend="torch")
-    made, refused = {}, {}
+def agreeing(prepared: Prepared, variants: Sequence[str], threads: int) -> Iterator[tuple[str, Runner | str]]:
+    """Each variant that agrees with the portable layer, or why there is none."""
+    expected = prepared.expected()
     for variant in variants:
         try:
-            made[variant] = _variant(variant, cell, portable, width, hidden, runner)
+            runner = prepared.runner(variant, threads)
+            wrong = speed_runs.disagreement(runner, expected)
         except (RuntimeError, ValueError) as error:
-            refused[variant] = str(error).partition("\n")[0]
-    for variant in list(made):
-        wrong = _disagreement(made[variant], runner(lambda value: portable(value)[0], list(portable.parameters())))
-        if wrong:
-            refused[variant] = wrong
-            del made[variant]
-    flops = float(cell.flops.subs({s: {"m": width, "n": hidden}.get(s.name, 1) for s in cell.flops.free_symbols}))
-    work = flops * steps * batch
-    results: dict[str, dict[str, Measure]] = {variant: {} for variant in made}
-    for kind in ("train", "infer"):
-        for variant, found in _compared(base, made, kind, threads, work * (3 if kind == "train" else 1), peak):
-            results[variant][kind] = found
-    for variant in variants:
-        if variant in refused:
-            yield Row(name, shape, variant, why=refused[variant])
-        else:
-            saved = _saved(made[variant])
-            yield Row(name, shape, variant, results[variant]["train"], results[variant]["infer"], saved)
+            wrong = str(error).partition("\n")[0]
+        yield variant, wrong or runner
 
 
-def _variant(variant: str, cell: Any, portable: nn.Module, width: int, hidden: int, runner: Any) -> _Runner:
-    parameters = list(portable.parameters())
-    if variant == "portable":
-        return runner(lambda value: portable(value)[0], parameters)
-    if variant == "scripted":
-        scripted = torch.jit.script(portable)
-        return runner(lambda value: scripted(value)[0], list(scripted.parameters()))
-    if variant == "cpu":
-        layer = cell.rnn(width, hidden, backend="cpu")
-        layer.load_state_dict(portable.state_dict())
-        return runner(lambda value: layer(value)[0], list(layer.parameters()))
-    if variant == "naive":
-        from celldsl.runtime import oracle
-
-        names = {key.rpartition(".")[2]: value for key, value in portable.named_parameters()}
-        checked = cell.checked
-        if len(checked.inputs) > 1 or set(names) != set(checked.parameter):
-            raise ValueError("the naive loop takes cells of one input whose parameters keep their names")
-        sizes = (
-            dict(zip(checked.free_dims, (width, hidden), strict=True)) if len(checked.free_dims) == 2 else {"n": hidden}
+def _measure_shape(
+    report: SpeedReport, cells: Sequence[str], shape: Shape, variants: Sequence[str], effort: Effort, busy: bool = False
+) -> None:
+    made: dict[str, Runner] = {}
+    found: dict[tuple[str, str], Runner | str] = {}
+    work: dict[str, float] = {}
+    for name in cells:
+        try:
+            prepared = Prepared.of(name, shape)
+        except ValueError as error:
+            found |= {(name, variant): str(error) for variant in variants}
+            continue
+        work[name] = prepared.work
+        for variant, runner in agreeing(prepared, variants, report.threads):
+            found[name, variant] = runner
+            if isinstance(runner, Runner):
+                made[f"{name} {variant}"] = runner
+    base, base_work = reference(shape)
+    times = {}
+    for kind in KINDS:
+        with speed_runs.busy_process() if busy else nullcontext():
+            times[kind] = speed_runs.compared(base, made, kind, report.threads, effort)
+    if not busy:
+        seconds = {kind: times[kind]["nn.LSTM"][0] for kind in KINDS}
+        train, infer = (
+            base_work * factor / seconds[kind] / 1e9 / report.peak for kind, factor in zip(KINDS, (3, 1), strict=True)
         )
-        (entering,) = checked.inputs
-        return runner(lambda value: oracle.run(checked, names, {entering.name: value}, sizes).output, parameters)
-    raise ValueError(f"there is no variant {variant!r}; there are {', '.join(VARIANTS)}")
+        report.references.append(
+            Reference(shape, 1e3 * seconds["train"], 1e3 * seconds["infer"], base.saved, train, infer, base.threads)
+        )
+    for (name, variant), runner in found.items():
+        shown = BUSY if busy else variant
+        if isinstance(runner, str):
+            if not (busy or runner.endswith("alone") or "no name known" in runner or "not installed" in runner):
+                report.rows.append(Row(name, shape, shown, why=runner))
+            continue
+        measures: list[Measure | None] = []
+        for kind, factor in zip(KINDS, (3, 1), strict=True):
+            known = times[kind].get(f"{name} {variant}")
+            measures.append(known and speed_runs.measure(*known, work[name] * factor, report.peak))
+        report.rows.append(Row(name, shape, shown, measures[0], measures[1], runner.saved))
 
 
-def _disagreement(one: _Runner, other: _Runner) -> str:
-    """What differs between two layers of the same weights, or nothing."""
-    results = []
-    for runner in (one, other):
-        output = runner.layer(runner.input)
-        grads = torch.autograd.grad(output, [runner.input, *runner.parameters], runner.upstream)
-        results.append([output, *grads])
-    for at, (mine, theirs) in enumerate(zip(*results, strict=True)):
-        error = (mine - theirs).abs().max().item() / max(1.0, theirs.abs().max().item())
-        if not error <= TOLERANCE:
-            what = ("output", "gradient of the input")[at] if at < 2 else f"gradient {at - 2}"
-            return f"disagrees with the portable layer: {what} by {error:.1e}"
-    return ""
-
-
-def _compared(
-    base: _Runner, made: dict[str, _Runner], kind: str, threads: int, work: float, peak: float
-) -> Iterator[tuple[str, Measure]]:
-    """All variants in turns with nn.LSTM."""
-    every = {"nn.LSTM": base, **made}
-    run = {name: getattr(runner, kind) for name, runner in every.items()}
-    for name, runner in every.items():
-        runner.repeats, best = 1, {}
-        for runner.threads in sorted({1, threads}):
-            best[runner.threads] = min(runner.seconds(run[name]) for _ in range(4))
-        runner.threads = min(best, key=best.__getitem__)
-        runner.repeats = max(1, round(ROUND_SECONDS / best[runner.threads]))
-    times: dict[str, list[float]] = {name: [] for name in every}
-    begun = time.perf_counter()
-    for at in range(ROUNDS):
-        if at >= LEAST_ROUNDS and time.perf_counter() - begun > LIMIT_SECONDS:
-            break
-        order = list(every)[:: -1 if at % 2 else 1]
-        for name in order:
-            times[name].append(every[name].seconds(run[name]))
-    for name in made:
-        ratios = [theirs / mine for theirs, mine in zip(times["nn.LSTM"], times[name], strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
-        seconds = statistics.median(times[name])
-        yield name, Measure(1e3 * seconds, middle, low, high, work / seconds / 1e9 / peak)
-
-
-def _saved(runner: _Runner) -> int:
-    """Bytes that a forward pass keeps for the backward pass, parameters and inputs apart."""
-    own = {value.untyped_storage().data_ptr() for value in (runner.input, *runner.parameters)}
-    kept: dict[int, int] = {}
-
-    def keep(value: Tensor) -> Tensor:
-        storage = value.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return value
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
-        output = runner.layer(runner.input)
-    del output
-    return sum(kept.values())
-
-
-def _peak() -> float:
-    """GFLOP/s of a large product."""
-    size = 1536
-    a, b = torch.randn(size, size), torch.randn(size, size)
-    best = min(_clocked(lambda: torch.mm(a, b)) for _ in range(8))
-    return 2 * size**3 / best / 1e9
-
-
-def _clocked(run: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    run()
-    return time.perf_counter() - begun
-
-
-def _build_seconds(name: str) -> float:
-    """Seconds to build a cell's kernels where nothing is cached."""
+def build_time(name: str) -> Build:
+    """How long building a cell's kernel takes, and loading it again. The file is removed. Raises RuntimeError."""
     import celldsl
     from celldsl.runtime.kernel import build
 
@@ -284,9 +273,12 @@ def _build_seconds(name: str) -> float:
         text = celldsl.compile(name).source("cpu") + f"// measured {time.time_ns()}\n"
         begun = time.perf_counter()
         path = build.library(text, "measured")
+        cold = time.perf_counter() - begun
+        begun = time.perf_counter()
+        build.load(text, "measured")
+        warm = time.perf_counter() - begun
     except Exception as error:
         raise RuntimeError(f"{name}: {error}") from error
-    taken = time.perf_counter() - begun
-    for file in (path, path.with_suffix(".cpp")):
+    for file in path.parent.glob(f"*{path.stem}*"):
         file.unlink(missing_ok=True)
-    return taken
+    return Build(cold, 1e3 * warm)

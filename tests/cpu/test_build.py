@@ -64,7 +64,7 @@ def test_processes_that_ask_at_once():
     assert [process.returncode for process in running] == [0] * 4
     (path,) = found
     assert ctypes.CDLL(path).answer() == number
-    assert not [other for other in Path(path).parent.iterdir() if other.suffix == ".so" and other.name.startswith(".")]
+    assert not [other for other in Path(path).parent.iterdir() if other.suffix == ".so" and other.name.startswith(f".{Path(path).stem}")]
 
 
 def test_an_error_of_the_compiler_is_shown():

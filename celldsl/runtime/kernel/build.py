@@ -101,8 +101,8 @@ def _build(text: str, name: str, target: Path, defines: tuple[str, ...]) -> None
             command = [*compiler(), *flags, str(source), "-o", temporary]
             done = subprocess.run(command, capture_output=True, text=True, timeout=600)
             if done.returncode == 0:
-                facts = {"name": name, "compiler": compiler()[0], "flags": flags}
-                facts["seconds"] = round(time.perf_counter() - begun, 2)
+                seconds = round(time.perf_counter() - begun, 2)
+                facts = {"name": name, "compiler": compiler()[0], "flags": flags, "seconds": seconds}
                 cache.write(target.with_suffix(".json"), json.dumps(facts))
                 os.replace(temporary, target)
                 return

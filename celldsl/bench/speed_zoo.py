@@ -1,0 +1,103 @@
+"""Every shipped cell with vector states, against what it should at least be: `celldsl speed --zoo`.
+
+Two bars: not slower than nn.LSTM in proportion to its operations, and five times a loop with one product per gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+
+from celldsl.bench import speed, speed_runs
+from celldsl.bench.speed_runs import KINDS, QUICK, Effort, Runner
+from celldsl.machine import describe
+
+SHAPES = speed.SHAPES[:2]
+NAIVE_BAR = 5.0
+
+
+@dataclass(frozen=True)
+class ZooRow:
+    """One cell and shape. operations: of the cell over nn.LSTM's. For training and inference, the ratio to nn.LSTM,
+    the same times `operations` (1 is nn.LSTM's pace), and the ratio to the naive loop. why: what kept it out."""
+
+    cell: str
+    shape: speed.Shape
+    operations: float = 0.0
+    ratio: tuple[float, float] | None = None
+    pace: tuple[float, float] | None = None
+    naive: tuple[float, float] | None = None
+    why: str = ""
+
+    @property
+    def misses(self) -> bool:
+        """Whether it stays below one of the bars."""
+        return bool(self.pace and min(self.pace) < 1) or bool(self.naive and min(self.naive) < NAIVE_BAR)
+
+
+@dataclass
+class ZooReport:
+    rows: list[ZooRow] = field(default_factory=list)
+    threads: int = 1
+    machine: dict[str, Any] = field(default_factory=describe)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measure(
+    cells: Sequence[str],
+    shapes: Sequence[speed.Shape] = SHAPES,
+    threads: int | None = None,
+    effort: Effort = QUICK,
+    say: Callable[[str, float], None] = lambda text, done: None,
+) -> ZooReport:
+    """Time cells; one that cannot be timed gets a row that says why."""
+    before = torch.get_num_threads()
+    report = ZooReport(threads=threads or before)
+    try:
+        torch.set_num_threads(report.threads)
+        for at, name in enumerate(cells):
+            say(name, at / len(cells))
+            for shape in shapes:
+                row = _row(name, shape, report.threads, effort)
+                report.rows.append(row)
+                if row.why:
+                    break
+        say("done", 1.0)
+    finally:
+        torch.set_num_threads(before)
+    return report
+
+
+def _row(name: str, shape: speed.Shape, threads: int, effort: Effort) -> ZooRow:
+    try:
+        prepared = speed.Prepared.of(name, shape)
+    except ValueError as error:
+        return ZooRow(name, shape, why=str(error))
+    found = dict(speed.agreeing(prepared, ("cpu", "naive"), threads))
+    if not isinstance(found["cpu"], Runner):
+        return ZooRow(name, shape, why=found["cpu"])
+    made = {variant: runner for variant, runner in found.items() if isinstance(runner, Runner)}
+    if "naive" in made:
+        made["naive"].most_threads = 1  # small operations: more threads only slow it down
+    base, work = speed.reference(shape)
+    operations = prepared.work / work
+    ratio, naive = [], []
+    for kind in KINDS:
+        times = speed_runs.compared(base, made, kind, threads, effort)
+        seconds, ratios = times["cpu"]
+        ratio.append(speed_runs.measure(seconds, ratios, 1.0, 1.0).ratio)
+        if "naive" in times:
+            naive.append(times["naive"][0] / seconds)
+    return ZooRow(
+        name,
+        shape,
+        operations,
+        (ratio[0], ratio[1]),
+        (ratio[0] * operations, ratio[1] * operations),
+        (naive[0], naive[1]) if naive else None,
+    )

@@ -1,0 +1,164 @@
+"""`celldsl speed`: parity before time, and what is reported. How fast anything is, is no test."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import celldsl
+from celldsl.bench import BenchError, speed, speed_runs, speed_table, speed_zoo
+from celldsl.bench.speed_peers import PEERS, TORCHRECURRENT
+from celldsl.bench.speed_runs import Effort
+from celldsl.cli.main import main
+
+TINY = (3, 2, 4, 5)
+HASTE = Effort(rounds=3, least=3, turn=0.0)
+
+
+@pytest.fixture(scope="module")
+def report():
+    return speed.measure(["lstm", "gru"], [TINY], ["naive", "portable"], threads=1, effort=HASTE)
+
+
+def test_every_variant_is_compared_with_lstm_of_torch(report):
+    assert [(row.cell, row.variant) for row in report.rows] == [
+        (cell, variant) for cell in ("lstm", "gru") for variant in ("naive", "portable")
+    ]
+    for row in report.rows:
+        for found in (row.train, row.infer):
+            assert 0 < found.low <= found.ratio <= found.high
+            assert found.milliseconds > 0
+            assert 0 < found.peak < 1
+        assert row.saved > 3 * 2 * 5 * 4  # at least the states
+    (known,) = report.references
+    assert known.shape == TINY
+    assert known.saved > 0
+
+
+def test_a_variant_that_disagrees_gets_no_number(monkeypatch):
+    runner = speed.Prepared.runner
+
+    def wrong(self, variant, threads):
+        found = runner(self, variant, threads)
+        if variant == "naive":
+            results = found.results
+            found.results = lambda: [value * 1.001 for value in results()]
+        return found
+
+    monkeypatch.setattr(speed.Prepared, "runner", wrong)
+    naive, portable = speed.measure(["lstm"], [TINY], ["naive", "portable"], 1, HASTE).rows
+    assert naive.train is None
+    assert naive.infer is None
+    assert naive.why.startswith("disagrees with the portable layer: output by ")
+    assert portable.train is not None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lstm1", "lstm3", "ulstm", "gru", "indrnn", "sru", "minimal_rnn",
+        "antisymmetric_rnn", "peephole_lstm", "cfn",
+    ],
+)  # fmt: skip
+def test_the_naive_loop_computes_the_cell(name):
+    prepared = speed.Prepared.of(name, (4, 3, 5, 5))
+    assert speed_runs.disagreement(prepared.runner("naive", 1), prepared.expected()) == ""
+
+
+def test_the_naive_loop_has_one_product_per_gate(monkeypatch):
+    prepared = speed.Prepared.of("lstm", TINY)
+    runner = prepared.runner("naive", 1)
+    with torch.profiler.profile() as profile:
+        runner.infer()
+    products = [event for event in profile.events() if event.name == "aten::linear"]
+    assert len(products) == TINY[0] * 8  # U and W of four gates
+
+
+def test_a_cell_without_such_sizes_says_so():
+    spec = "cell Halves {\n  dim k = n/2\n  param W: k×m\n  param U: n×k\n  h_t = tanh(U tanh(W x_t) + V h_{t-1})\n}\n"
+    (row,) = speed.measure([spec], [TINY], ["portable"], 1, HASTE).rows
+    assert row.why == "Halves has no whole widths at m = 4, n = 5"
+    assert row.why in speed_table.cells(row)
+
+
+@pytest.mark.parametrize("name", [*TORCHRECURRENT, "lstm"])
+def test_peers_agree_where_they_are_installed(name):
+    found = False
+    prepared = speed.Prepared.of(name, (4, 3, 5, 7))
+    for variant, runner in speed.agreeing(prepared, list(PEERS), 1):
+        if isinstance(runner, str):
+            assert "disagrees" not in runner, (variant, runner)
+        else:
+            found = True
+    if not found:
+        pytest.skip("no package that knows this cell is installed")
+
+
+def test_table_and_figure(report, tmp_path):
+    text = speed_table.markdown(report)
+    lines = text.splitlines()
+    assert lines[0].startswith("| T, B, m, n | cell | variant |")
+    assert lines[2].startswith("| 3, 2, 4, 5 | nn.LSTM | torch | 1 | 1 |")
+    assert len([line for line in lines if line.startswith("| 3, 2")]) == 5
+    assert "1 or 1 threads" in text
+    assert json.loads(json.dumps(report.to_json()))["rows"][0]["cell"] == "lstm"
+    if importlib.util.find_spec("matplotlib"):
+        assert speed_table.figure(report).startswith(b"\x89PNG")
+
+
+def test_the_table_goes_between_the_marks_of_a_document():
+    told = "a\n<!-- speed -->\nold\n<!-- /speed -->\nb\n"
+    once = speed_table.inserted(told, "speed", "| new |\n")
+    assert once == "a\n<!-- speed -->\n\n| new |\n\n<!-- /speed -->\nb\n"
+    assert speed_table.inserted(once, "speed", "| new |\n") == once
+    with pytest.raises(BenchError, match="no <!-- zoo -->"):
+        speed_table.inserted(told, "zoo", "")
+
+
+def test_the_page_has_the_table_that_was_measured():
+    """docs/speed.md holds what `celldsl speed -o docs/results/speed --into docs/speed.md` wrote."""
+    docs = Path(__file__).parents[2] / "docs"
+    page = (docs / "speed.md").read_text(encoding="utf-8")
+    for mark in ("speed", "zoo"):
+        file = docs / "results" / "speed" / f"{mark}.md"
+        text = file.read_text(encoding="utf-8") if file.is_file() else None
+        assert page == (page if text is None else speed_table.inserted(page, mark, text)), mark
+        assert f"<!-- {mark} -->" in page
+
+
+def test_zoo_rows():
+    row = speed_zoo.ZooRow("lstm", TINY, 1.0, (2.0, 3.0), (2.0, 3.0), (6.0, 4.0))
+    assert row.misses
+    assert speed_table.zoo_cells(row)[2:] == ("1.00", "2.00 / 3.00", "2.00 / 3.00", "6.00 / 4.00", "below a bar")
+    assert not speed_zoo.ZooRow("lstm", TINY, 0.5, (2.0, 3.0), (1.0, 1.5), (6.0, 5.0)).misses
+    report = speed_zoo.ZooReport([row])
+    assert "1 of 1 rows stay below one" in speed_table.zoo_markdown(report)
+
+
+@pytest.mark.slow
+def test_the_command_on_kernels(tmp_path, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- speed -->\n<!-- /speed -->\n")
+    words = "speed --cells lstm --shape 4,2,3,5 --variants cpu,portable --contention --threads 1 --json"
+    assert main([*words.split(), "-o", str(tmp_path / "out"), "--into", str(page)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["variant"] for row in told["rows"]] == ["cpu", "portable", "cpu, busy"]
+    assert told["builds"]["lstm"]["cold"] > 10 * told["builds"]["lstm"]["warm"] / 1e3
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"speed.json", "speed.md", "speed.png"}
+    assert (tmp_path / "out" / "speed.md").read_text() in page.read_text()
+    kernel = next(row for row in told["rows"] if row["variant"] == "cpu")
+    assert kernel["saved"] <= told["references"][0]["saved"]
+    found = speed_zoo.measure(["lstm"], [TINY], 1, HASTE)
+    assert found.rows[0].operations == pytest.approx(1.0)
+    assert found.rows[0].naive is not None
+
+
+def test_unknown_variants_are_refused(capsys):
+    assert main(["speed", "--variants", "fast"]) == 2
+    assert "there is no variant 'fast'" in capsys.readouterr().err
+    with pytest.raises(celldsl.SpecError):
+        speed.measure(["no_such_cell"], [TINY], ["portable"], 1, HASTE)
