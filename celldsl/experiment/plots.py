@@ -82,7 +82,7 @@ def _curves(figure: Figure, report: Report, groups: Sequence[Group], title: str)
 
 def _dots(figure: Figure, report: Report, heads: Sequence[object]) -> None:
     names, without = _labels(report), [report.columns] if report.columns else []
-    figure.set_size_inches(max(6.4, 2.9 * len(heads)), 1.3 + 0.36 * len(names))
+    figure.set_size_inches(10.4, 1.3 + 0.36 * len(names))
     panels: Sequence[Axes] = figure.subplots(1, len(heads), sharey=True, squeeze=False)[0]
     for ax, head in zip(panels, heads, strict=True):
         for group in _of(report, head):
@@ -98,7 +98,9 @@ def _dots(figure: Figure, report: Report, heads: Sequence[object]) -> None:
     panels[0].set_ylim(len(names) - 0.4, -0.6)
     if any(group.published is not None for group in report.groups):
         panels[0].plot([], [], "D", markerfacecolor="none", color=INK, markersize=6, label="paper")
-    panels[0].plot([], [], "o", color=INK, markersize=6, label="ours: mean, deviation, runs")
+    several = any(len(group.measured) > 1 for group in report.groups)
+    ours = "ours: mean, deviation, runs" if several else "ours"
+    panels[0].plot([], [], "o", color=INK, markersize=6, label=ours)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
 

@@ -87,6 +87,8 @@ class Report:
     settings: dict[str, Any]
     groups: list[Group]
     machines: list[dict[str, Any]]
+    data: dict[str, Any]
+    """What the models were told of the data: how many words, and whose vectors they have."""
     points: dict[str, int]
     """Status -> number of points."""
 
@@ -152,6 +154,7 @@ def build(experiment: Experiment, states: Sequence[State]) -> Report:
         settings=dict(experiment.settings),
         groups=[_grouped(experiment, list(each)) for each in grouped.values()],
         machines=_machines(states),
+        data=dict(next((result.get("data", {}) for result in results), {})),
         points=counts,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from celldsl.bench.report import Spread
 from celldsl.experiment.report import Group, Report, difference
@@ -152,6 +152,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         if axis == "seed":
             values = dict.fromkeys(str(run.seed) for group in report.groups for run in group.runs)
         told.append((axis, ", ".join(values)))
+    told += [(f"data: {name}", _data(value)) for name, value in report.data.items()]
     told.append(("runs", progress(report)))
     for each in report.machines:
         hardware, versions = each["hardware"], each["versions"]
@@ -187,6 +188,13 @@ def _markdown(rows: Rows, texts: int) -> list[str]:
     lines = [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows]
     lines.insert(1, "|" + "---|" * texts + "---:|" * (len(rows[0]) - texts))
     return lines
+
+
+def _data(value: object) -> str:
+    """`10000`; `glove.txt, known 9000, unknown 20`; `none` where no file of vectors was given."""
+    if isinstance(value, Mapping):
+        return ", ".join(each if name == "file" else f"{name} {each}" for name, each in value.items())
+    return "none" if value is None else str(value)
 
 
 def _mark(group: Group) -> str:

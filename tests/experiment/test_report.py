@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from celldsl.experiment.page import render
 from celldsl.experiment.plots import against_paper, curves
 from celldsl.experiment.report import Report, build, difference
 from celldsl.experiment.scale import scaled
-from celldsl.experiment.tables import failures, full, markdown, notes, paper_layout, shown
+from celldsl.experiment.tables import facts, failures, full, markdown, notes, paper_layout, shown
 from tests.experiment.helpers import trial
 
 HEADER = {
@@ -125,6 +126,13 @@ def test_reductions_stand_on_the_page():
     assert "At reduced scale" in render(report)
     assert "At reduced scale" not in render(made(trial()))
     assert "Not as in the file: hidden: 13." in markdown(made(trial(hidden=13)))
+
+
+def test_whose_word_vectors_is_said(report):
+    words = {"words": 7, "vectors": {"file": "glove.txt", "known": 5, "unknown": 2}}
+    told = dict(facts(replace(report, data=words)))
+    assert told["data: vectors"] == "glove.txt, known 5, unknown 2"
+    assert dict(facts(replace(report, data={"vectors": None})))["data: vectors"] == "none"
 
 
 def test_the_report_survives_json(report):

@@ -229,3 +229,21 @@ def test_tensorboard_has_every_epoch_once(tmp_path):
     result = json.loads((folder.parent / "result.json").read_text())
     told = [(event.step, event.value) for event in events.Scalars("test/accuracy")]
     assert told == [(row["epoch"], pytest.approx(row["test"]["accuracy"])) for row in result["rows"]]
+
+
+@pytest.mark.slow
+def test_points_can_be_data_parallel(tmp_path):
+    """Under torchrun both processes run every point, and one of them writes."""
+    (tmp_path / "trial.toml").write_text(TRIAL)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "celldsl"]
+    command += ["experiment", "run", str(tmp_path / "trial.toml"), "--only", "lr=1e-2", "--device", "cpu"]
+    for name in ("two", "two"):  # the second time nothing is left to do
+        done = subprocess.run([*command, "-o", str(tmp_path / name)], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.count("report.html") == 1
+    two = collect(ExperimentFolder(tmp_path / "two"))
+    assert two.finished
+    assert two.machines[0]["hardware"]["processes"] == 2
+    one = run(trial(lr=[1e-2]), tmp_path / "one", machine=CPU)
+    for ours, other in zip(one.groups, two.groups, strict=True):
+        assert other.runs[0].curves["train"] == pytest.approx(ours.runs[0].curves["train"], abs=0.01)
