@@ -38,14 +38,18 @@ def weight_drop(cell: Cell, rates: Mapping[str, float]) -> Cell:
 
 
 def _parameters_like(cell: Cell, option: str, pattern: str) -> list[str]:
-    """The names of trained and derived parameters that a pattern, `U_*`, speaks of. Raises ValueError for none."""
-    names = [name for name in _parameters(cell) if fnmatchcase(name, pattern)]
+    """The trained parameters that a pattern, `U_*`, speaks of, or the derived one of this very name. Raises ValueError
+    for none."""
+    derived = [equation.target for equation in cell.derived]
+    names = [pattern] if pattern in derived else [name for name in _trained(cell) if fnmatchcase(name, pattern)]
     if not names:
-        raise ValueError(f"{option}: {cell.name} has no parameter {pattern!r}; it has {', '.join(_parameters(cell))}")
+        raise ValueError(
+            f"{option}: {cell.name} has no parameter {pattern!r}; it has {', '.join([*_trained(cell), *derived])}"
+        )
     return names
 
 
-def _parameters(cell: Cell) -> Iterator[str]:
+def _trained(cell: Cell) -> Iterator[str]:
+    """Parameters that stand in equations; learned first values of states do not."""
     first = {f"{info.name}_0" for info in cell.states if info.initial == "learned"}
     yield from (info.name for info in cell.parameters if info.name not in first)
-    yield from (equation.target for equation in cell.derived)
