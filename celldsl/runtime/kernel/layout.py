@@ -66,8 +66,10 @@ class Layout:
         self.initials = {p.key: k for k, p in enumerate(self.given) if p.role == "initial"}
         self.before = next((k for k, p in enumerate(self.given) if p.role == "before"), None)
         self.forgotten = self.before
-        """The hoisted products, where no backward step reads them: they are large, and made again if need be."""
-        if any(buffer.kind == "before" for buffer in self.schedule.backward.buffers):
+        """The hoisted products, where no backward step and no weight's gradient reads them: they are large, and made
+        again if need be."""
+        read = [*self.schedule.backward.buffers, *(place.buffer for place in self.schedule.operand_places.values())]
+        if any(buffer.kind == "before" for buffer in read):
             self.forgotten = None
         self._index = {width: at for at, width in enumerate(arguments.widths)}
         self._known: dict[tuple[int, ...], Widths] = {}
