@@ -10,6 +10,11 @@ from typing import Any
 from celldsl import machine
 from celldsl.extras import CONTAINS, install, lacking
 
+KERNELS = (
+    "for kernels install a C++17 compiler (g++ or clang++; on macOS: xcode-select --install) or set CXX to one; "
+    "until then the portable modules serve, several times slower"
+)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -77,7 +82,8 @@ def _backends() -> Iterator[Finding]:
 
     for backend in BACKENDS.values():
         reason = backend.why_not()
-        yield Finding("backends", backend.name, reason or f"runs: {backend.about}", reason is None)
+        fix = KERNELS if reason is not None and backend.target == "cpu" else ""
+        yield Finding("backends", backend.name, reason or f"runs: {backend.about}", reason is None, fix)
 
 
 def _cache() -> Iterator[Finding]:

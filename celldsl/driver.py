@@ -8,9 +8,14 @@ one finds the cells it refers to, `relatives`'.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from celldsl import relatives, show
 from celldsl.source import Source
 from celldsl.syntax import parse
+
+if TYPE_CHECKING:
+    from celldsl.symbolic.form import Form
 
 STAGES = ("source", "tree", "cell", "form", "schedule", "torch", "cpu", "latex")
 
@@ -52,7 +57,22 @@ def stage(source: Source, name: str, target: str = "torch") -> str:
     form = lower(cell)
     if name == "form":
         return str(form)
-    return str(plan(form, target)) if name == "schedule" else compile(source, name)
+    if name == "schedule":
+        return _kernels(form) if target == "cpu" else str(plan(form, target))
+    return compile(source, name)
+
+
+def _kernels(form: Form) -> str:
+    """Both schedules of a cell's kernels, each under what it is for."""
+    from celldsl.schedule import plan_kernels
+    from celldsl.schedule.cpu import L2_SHARE
+
+    size = f"{L2_SHARE / 1e6:.1f} MB"
+    titles = {
+        False: f"folded: products with inputs stay in the loop, where all matrices together take at most {size}",
+        True: f"hoisted: products with inputs leave the loop, where matrices take more than {size}",
+    }
+    return "\n\n".join(f"{title}\n\n{plan_kernels(form, hoist=hoist)}" for hoist, title in titles.items())
 
 
 def stages(source: Source) -> dict[str, str]:

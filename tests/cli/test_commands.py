@@ -146,6 +146,15 @@ def test_compile_prints(capsys, monkeypatch, empty_folder):
     assert not list(empty_folder.iterdir())
 
 
+def test_show_the_schedules_of_kernels(capsys):
+    folded, hoisted = told(capsys, "show", "lstm", "--stage", "schedule", "--target", "cpu").split("hoisted: ")
+    assert folded.startswith("folded: ")
+    assert "before " in hoisted
+    for text in (folded, hoisted):
+        assert "saved     h, c, i, f, o, tanh_a_c" in text
+        assert "again     tanh_c: computed a second time, backward" in text
+
+
 @pytest.mark.parametrize("stage", ["source", "tree", "cell", "form", "schedule", "torch", "latex"])
 def test_show_every_stage(capsys, stage):
     from celldsl import driver

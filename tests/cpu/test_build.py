@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import celldsl
+from celldsl import doctor
 from celldsl.runtime import backends, cache
 from celldsl.runtime.kernel import build, modules
 from celldsl.runtime.kernel.layer import KernelLayer
@@ -64,7 +65,11 @@ def test_processes_that_ask_at_once():
     assert [process.returncode for process in running] == [0] * 4
     (path,) = found
     assert ctypes.CDLL(path).answer() == number
-    assert not [other for other in Path(path).parent.iterdir() if other.suffix == ".so" and other.name.startswith(f".{Path(path).stem}")]
+    assert not [
+        other
+        for other in Path(path).parent.iterdir()
+        if other.suffix == ".so" and other.name.startswith(f".{Path(path).stem}")
+    ]
 
 
 def test_an_error_of_the_compiler_is_shown():
@@ -87,6 +92,10 @@ def test_without_a_compiler(monkeypatch):
         assert backends.choose("auto").name == "torch"
     with pytest.raises(RuntimeError, match="install g\\+\\+"):
         celldsl.compile("lstm").rnn(2, 3, backend="cpu")
+    (finding,) = (f for f in doctor.examine() if (f.part, f.subject) == ("backends", "cpu"))
+    assert finding.ok is False
+    assert finding.found == reason
+    assert "install a C++17 compiler" in finding.fix
 
 
 def test_no_compiler_is_found_where_there_is_none(monkeypatch, tmp_path):
@@ -147,6 +156,8 @@ def test_the_text_is_the_same_under_every_hash_seed():
     assert str(cache.folder()) not in text
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("sanitizer", ["address,undefined"])
 def test_sanitizers(sanitizer, tmp_path):
     """Kernels of both variants under the address and undefined-behaviour sanitizers, in a process of their own."""
@@ -167,7 +178,7 @@ def test_sanitizers(sanitizer, tmp_path):
         "PYTHONPATH": os.getcwd(),
         "OMP_NUM_THREADS": "2",
     }
-    done = subprocess.run([sys.executable, str(driver)], env=environment, capture_output=True, text=True, timeout=280)
+    done = subprocess.run([sys.executable, str(driver)], env=environment, capture_output=True, text=True, timeout=1100)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "all clean" in done.stdout
 
