@@ -3,7 +3,7 @@
     experiment.json   the experiment as it was last asked for
     points/NAME/      point.json, log.txt, and what the trainer writes: metrics, checkpoints, result.json;
                       failure.json where it came to no result, with the reason
-    report.*          what `celldsl experiment report` writes
+    report.*, *.svg   what `celldsl experiment report` writes
 
 Points of earlier calls stay: a folder grows by seeds, cells and rates, and its report shows all of them.
 """

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from celldsl.bench.drawing import inline
 from celldsl.experiment import tables
-from celldsl.experiment.plots import against_paper, curves
+from celldsl.experiment.plots import Drawn, figures
 from celldsl.experiment.report import Report
 
 
-def render(report: Report) -> str:
-    """The page of a report, in the benchmark's layout."""
+def render(report: Report, drawn: Sequence[Drawn] | None = None) -> str:
+    """The page of a report, in the benchmark's layout. drawn: its figures, if they are drawn already."""
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -19,7 +21,8 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    dots = against_paper(report)
+    every = figures(report) if drawn is None else drawn
+    shown = [(each.file, each.title, inline(each.svg.decode())) for each in every]
     return environment.get_template("experiment.html.jinja").render(
         report=report,
         progress=tables.progress(report),
@@ -28,6 +31,6 @@ def render(report: Report) -> str:
         notes=tables.notes(report),
         failures=tables.failures(report),
         facts=tables.facts(report),
-        dots=inline(dots.decode()) if dots else None,
-        curves=[(title, inline(figure.decode())) for title, figure in curves(report)],
+        dots=[(title, image) for file, title, image in shown if file == "results.svg"],
+        curves=[(title, image) for file, title, image in shown if file != "results.svg"],
     )

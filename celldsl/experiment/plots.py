@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from celldsl.bench.drawing import INK, curve, drawing, line, saved
@@ -16,6 +17,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PARTS = {"train": "training", "validation": "validation", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One figure as SVG, the name of its file, and what it shows."""
+
+    file: str
+    title: str
+    svg: bytes
+
+
+def figures(report: Report) -> list[Drawn]:
+    """All figures of a report: ours against the paper's first, then the curves."""
+    dots = against_paper(report)
+    drawn = [Drawn("results.svg", f"test {report.metric}, ours and the paper's", dots)] if dots else []
+    for title, svg in curves(report):
+        value = title.rpartition(" ")[2]
+        about = f"{report.metric} against epochs on training and test data"
+        drawn.append(Drawn(f"curves{f'-{value}' if value else ''}.svg", f"{about}, {title}" if title else about, svg))
+    return drawn
 
 
 def curves(report: Report, kind: str = "svg") -> list[tuple[str, bytes]]:

@@ -14,6 +14,7 @@ from celldsl.experiment.experiment import Experiment, Point
 from celldsl.experiment.folder import ExperimentFolder, write_point
 from celldsl.experiment.live import Watch
 from celldsl.experiment.page import render
+from celldsl.experiment.plots import figures
 from celldsl.experiment.pools import Here, Pool
 from celldsl.experiment.report import Report, build
 from celldsl.experiment.tables import markdown
@@ -89,8 +90,12 @@ def collect(folder: ExperimentFolder) -> Report:
 def save(report: Report, folder: ExperimentFolder) -> None:
     """Write the report's files."""
     write_atomically(folder.json, (json.dumps(report.to_json(), indent=1, ensure_ascii=False) + "\n").encode())
-    write_atomically(folder.markdown, markdown(report).encode())
-    write_atomically(folder.page, render(report).encode())
+    drawn = figures(report)
+    for figure in drawn:
+        write_atomically(folder.path / figure.file, figure.svg)
+    told = markdown(report, [(figure.title, figure.file) for figure in drawn])
+    write_atomically(folder.markdown, told.encode())
+    write_atomically(folder.page, render(report, drawn).encode())
 
 
 def _compiled(experiment: Experiment) -> None:

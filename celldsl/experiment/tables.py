@@ -164,8 +164,8 @@ def facts(report: Report) -> list[tuple[str, str]]:
     return told
 
 
-def markdown(report: Report) -> str:
-    """The whole report as Markdown; the figures are on the page beside it."""
+def markdown(report: Report, figures: Sequence[tuple[str, str]] = ()) -> str:
+    """The whole report as Markdown. figures: the title and the file of each, beside it."""
     lines = [f"# {report.title}", ""]
     lines += [report.about, ""] if report.about else []
     lines += [f"Paper: {report.paper}.", ""] if report.paper else []
@@ -173,6 +173,8 @@ def markdown(report: Report) -> str:
     if layout:
         lines += [*_markdown(layout, 2), ""]
     lines += [*_markdown(full(report), 1), "", *(f"{note}  " for note in notes(report)), ""]
+    for title, file in figures:
+        lines += [f"![{title}]({file})", ""]
     failed = failures(report)
     if failed:
         lines += ["## Runs without a result", "", *(f"- `{name}`: {reason}" for name, reason in failed), ""]

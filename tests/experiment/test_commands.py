@@ -32,6 +32,10 @@ def test_run_status_report(folder, capsys):
     told = capsys.readouterr()
     assert "torch.nn.gru-lr0.01-seed0: finished: 1 epochs, test accuracy" in told.err
     assert "runs/trial/report.html" in told.out
+    markdown = (folder / "runs" / "trial" / "report.md").read_text()
+    figures = re.findall(r"!\[.+\]\((.+)\)", markdown)
+    assert figures == ["results.svg", "curves-1e-2.svg"]
+    assert all("<svg" in (folder / "runs" / "trial" / name).read_text() for name in figures)
     assert main([*run, "--dry-run"]) == 0
     assert capsys.readouterr().out.count("(done)") == 2
     assert main(["experiment", "status", "runs/trial"]) == 0
