@@ -1,5 +1,6 @@
 """Syntax tree → checked cell: one pass a file, in this order.
 
+clock     `t` as a number
 instance  steps of other cells written out, `h_t, c_t = LSTM(x_t, h_{t-1}, c_{t-1})`
 extend    the parent's equations, changed as the child says; `drop`; every `repeat` written out (repeat)
 names     what is declared and defined, each name once
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterable
 
 from celldsl.check.cell import Cell
 from celldsl.check.claims import check_claims
+from celldsl.check.clock import place_time
 from celldsl.check.extend import extend
 from celldsl.check.finish import finish
 from celldsl.check.instance import BrokenCell, CircleOfCells, place_cells
@@ -53,7 +55,7 @@ def _check(definition: tree.CellDef, parent: tree.CellDef | None, found: Diagnos
     if definition.parent is not None and parent is None:
         return None  # nearly every name would be unknown: the missing parent is the mistake
     try:
-        whole = place_cells(definition, find, found)
+        whole = place_cells(place_time(definition, found), find, found)
         items = None if whole is None else extend(whole, parent, found)
         return None if whole is None or items is None else finish(whole, items, found)
     except RecursionError:

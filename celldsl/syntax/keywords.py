@@ -235,13 +235,13 @@ def _check_bare_functions(tokens: list[Token], vocabulary: Vocabulary, source: S
                 label=f"`{written}(…)` was expected",
                 help=f"write its argument in brackets; a parameter of this name is declared: `param {token.text}: …`",
             )
-        elif token.text == "t" and "t" not in vocabulary.names:
+        elif token.text == "t" and "t" not in vocabulary.names and _is_no_number(tokens, at):
             problems.error(
                 "bare-time",
-                "`t` is the time, and has no value of its own",
+                "`t` is the time, and has no place here",
                 source.span(token.start, token.end),
                 label="a name was expected",
-                help="write the time below the line, `h_{t-1}`; a step size is a name of its own: `dt`, `Δ`",
+                help="only equations read the time as a number; a step size is a name of its own: `dt`, `Δ`",
             )
         elif token.text == "e" and "e" not in vocabulary.names and after is not None and after.text == "^":
             problems.error(
@@ -251,6 +251,13 @@ def _check_bare_functions(tokens: list[Token], vocabulary: Vocabulary, source: S
                 label="the exponential function, or a power of a parameter?",
                 help="write `exp(…)` for the exponential function; a number of your own is `const e = …`",
             )
+
+
+def _is_no_number(tokens: list[Token], at: int) -> bool:
+    """Whether the `t` at a place cannot be the time as a number: in a declaration, and in Δt, which is a step size."""
+    before = tokens[at - 1]
+    of_delta = before.type == "NAME" and (before.touches(tokens[at]) or before.text in ("Delta", "delta", "d"))
+    return tokens[0].type != "NAME" or of_delta
 
 
 def _end_of_row(tokens: list[Token], start: int) -> Token:
