@@ -205,6 +205,28 @@ def build(form: Form, hoist: bool) -> Programs:
     return _Builder(form, hoist).build()
 
 
+def refuse(tape: Tape) -> None:
+    """Raises NotForCpu for what no kernel is generated for."""
+    cell = tape.form.cell
+    for info in cell.signals:
+        if info.shape.rank > 1:
+            raise NotForCpu(f"{info.name} is a matrix; only vectors and scalars are carried in kernels")
+    for name in {cell.output, *(info.name for info in cell.states)}:
+        if name not in cell.varying:
+            raise NotForCpu(f"{name} does not change in time")
+    if cell.signal[cell.output].role == "input":
+        raise NotForCpu(f"the output {cell.output} is an input")
+    for node in tape.nodes:
+        if isinstance(node, OpaqueNode) and node.opaque.function == "outer":
+            raise NotForCpu("outer products")
+        if isinstance(node, OpaqueNode) and node.opaque.function in ("slice", "repeat"):
+            raise NotForCpu(f"{node.opaque}: parts of vectors")
+        if isinstance(node, (ProductNode, OpaqueNode)):
+            operands = (node.operand,) if isinstance(node, ProductNode) else node.arguments
+            if not node.constant and not all(operand.is_Symbol for operand in operands):
+                raise NotForCpu(f"{node.symbol}: a number in the place of a vector")
+
+
 class _Builder:
     def __init__(self, form: Form, hoist: bool):
         self.form, self.hoist, self.cell = form, hoist, form.cell
@@ -217,7 +239,7 @@ class _Builder:
         self.owner: dict[Symbol, Symbol] = {}
         self.ranges: dict[Symbol, tuple[sympy.Expr, ...]] = {}
         self.numbers = {symbol for symbol, meaning in form.meaning.items() if isinstance(meaning, (Setting, Dim))}
-        self._refuse()
+        refuse(self.tape)
 
     def build(self) -> Programs:
         forward = self._merged(self._forward())
@@ -246,26 +268,6 @@ class _Builder:
             gathered={s.symbol: self.owner[s.symbol] for s in backward if isinstance(s, Gather)},
             shapes=self.shapes,
         )
-
-    def _refuse(self) -> None:
-        cell = self.cell
-        for info in cell.signals:
-            if info.shape.rank > 1:
-                raise NotForCpu(f"{info.name} is a matrix; only vectors and scalars are carried in kernels")
-        for name in {cell.output, *(info.name for info in cell.states)}:
-            if name not in cell.varying:
-                raise NotForCpu(f"{name} does not change in time")
-        if cell.signal[cell.output].role == "input":
-            raise NotForCpu(f"the output {cell.output} is an input")
-        for node in self.tape.nodes:
-            if isinstance(node, OpaqueNode) and node.opaque.function == "outer":
-                raise NotForCpu("outer products")
-            if isinstance(node, OpaqueNode) and node.opaque.function in ("slice", "repeat"):
-                raise NotForCpu(f"{node.opaque}: parts of vectors")
-            if isinstance(node, (ProductNode, OpaqueNode)):
-                operands = (node.operand,) if isinstance(node, ProductNode) else node.arguments
-                if not node.constant and not all(operand.is_Symbol for operand in operands):
-                    raise NotForCpu(f"{node.symbol}: a number in the place of a vector")
 
     def _matrix(self, matrix: Expr) -> int:
         if matrix not in self.matrices:

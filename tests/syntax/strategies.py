@@ -40,9 +40,13 @@ marks = st.one_of(
     _among("tilde hat bar dot ddot prime i f xi hh in out alpha sigma 0 1 12 2a"),
     st.from_regex(r"[a-zA-Z][a-z0-9]{0,3}", fullmatch=True).filter(lambda word: word != "t"),
 )
-texts = st.builds(lambda word, rest: "_".join([word, *rest]), words, st.lists(marks, max_size=3)).filter(
-    lambda text: text not in _TAKEN
-)
+counted = _among("l-1 l+1 2l-1 L-l k+2j minus1 ell-1")
+texts = st.builds(
+    lambda word, rest, last: "_".join([word, *rest, *last]),
+    words,
+    st.lists(marks, max_size=3),
+    st.lists(counted, max_size=1),
+).filter(lambda text: text not in _TAKEN)
 parameters = st.builds(tree.Name, texts)
 signals = st.builds(tree.Name, texts, st.integers(0, 12))
 names = st.one_of(parameters, signals)
@@ -62,6 +66,7 @@ def _grown(inner: st.SearchStrategy[tree.Expr]) -> st.SearchStrategy[tree.Expr]:
         st.builds(tree.Call, functions, st.lists(inner, min_size=1, max_size=3).map(tuple)),
         st.builds(tree.Call, texts, several),
         st.builds(tree.Stack, several),
+        st.builds(tree.Slice, inner, numbers | parameters, numbers | parameters),
     )
 
 
@@ -90,8 +95,14 @@ schemes = st.one_of(
 relations = st.sampled_from(["<", "<="])
 conditions = st.builds(tree.Equation, st.builds(tree.Name, texts, st.just(0)), expressions)
 
-items: st.SearchStrategy[tree.Item] = st.one_of(
+single_items: st.SearchStrategy[tree.Item] = st.one_of(
     equations,
+    st.builds(
+        tree.Instance,
+        st.lists(st.builds(tree.Name, texts, st.just(0)), min_size=2, max_size=3).map(tuple),
+        st.builds(tree.Call, texts, st.lists(expressions, min_size=2, max_size=3).map(tuple)),
+        labels,
+    ),
     st.builds(tree.Docstring, docs),
     st.builds(tree.Cite, docs.map(lambda text: " ".join(text.split()))),
     st.builds(tree.Input, typed),
@@ -115,6 +126,15 @@ items: st.SearchStrategy[tree.Item] = st.one_of(
     st.builds(tree.ClaimRange, constants, relations, signals, st.just("<"), st.none()),
     st.builds(tree.ClaimRange, st.none(), st.just("<"), signals, relations, constants),
     st.builds(tree.ClaimEquals, texts, st.lists(conditions, max_size=2).map(tuple)),
+)
+
+
+items: st.SearchStrategy[tree.Item] = st.recursive(
+    single_items,
+    lambda inner: st.builds(
+        tree.Repeat, parameters, constants, st.none() | constants, constants, st.lists(inner, max_size=3).map(tuple)
+    ),
+    max_leaves=4,
 )
 
 

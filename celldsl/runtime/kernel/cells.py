@@ -23,10 +23,12 @@ from celldsl.runtime.kernel.once import Once, work_out
 from celldsl.runtime.kernel.operator import Operator, operator_of
 from celldsl.schedule import plan_kernels, plan_module
 from celldsl.schedule.cpu import takes
+from celldsl.schedule.cpu_program import refuse
 from celldsl.source import Source
 from celldsl.symbolic import lower
 from celldsl.symbolic.counts import doubled_biases
 from celldsl.symbolic.form import Form
+from celldsl.symbolic.tape import record
 
 
 class Rows(NamedTuple):
@@ -46,6 +48,7 @@ class CellKernels:
     def __init__(self, cell: Cell):
         self.cell = cell
         self.form: Form = lower(cell)
+        refuse(record(self.form))
         self.attributes = View(plan_module(self.form)).constructor.attributes
         known = [*cell.free_dims, *(info.name for info in cell.settings if info.is_width or info.kind == "hyper")]
         self.keys = tuple(dict.fromkeys(self.attributes[name] for name in known))
