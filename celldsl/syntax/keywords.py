@@ -86,6 +86,11 @@ def mark_words(
         yield _slices(_ratios(_functions(marked, vocabulary)))
 
 
+def mark_bounds(tokens: list[Token], vocabulary: Vocabulary) -> list[Token]:
+    """The head of a `repeat` with its functions and fractions marked."""
+    return _ratios(_functions(tokens, vocabulary))
+
+
 def _columns(tokens: list[Token], source: Source) -> Iterator[list[Token]]:
     """`input x: m      state h: n`: declarations side by side, two blanks or more between them."""
     start = 0

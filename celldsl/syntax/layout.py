@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from celldsl.errors import Diagnostics
 from celldsl.source import Source
 from celldsl.syntax.grammar import FAR, LINE_ENDS, Token
-from celldsl.syntax.keywords import KEYWORDS, collect_words, mark_words
+from celldsl.syntax.keywords import KEYWORDS, collect_words, mark_bounds, mark_words
 from celldsl.syntax.layout_errors import CLOSER_OF, LayoutErrors
 
 DEPTH = 60
@@ -167,7 +167,7 @@ class _Layout:
         self.at += ahead + 1
         opener = replace(opener, type="OPEN")
         self.blocks.append(opener)
-        yield Statement("rounds", [*tokens, opener])
+        yield Statement("rounds", [*mark_bounds(tokens, self.vocabulary), opener])
 
     def _close_block(self, token: Token) -> Statement:
         self.blocks.pop()

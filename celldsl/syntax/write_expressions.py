@@ -69,10 +69,11 @@ class Expressions:
     def _slice(self, node: tree.Slice) -> str:
         plain = Expressions(self.style, signals=False)
         first, last = plain.write(node.first), plain.write(node.last)
+        operand = self.write(node.operand, ATOM + 1 if isinstance(node.operand, tree.Number) else POSTFIX)
         if self.style == "latex":
-            return rf"{self.write(node.operand, POSTFIX)}\left[{first} \ldots {last}\right]"
-        dots = ".." if " " not in first + last else " .. "
-        return f"{self.write(node.operand, POSTFIX)}[{first}{dots}{last}]"
+            return rf"{operand}\left[{first} \ldots {last}\right]"
+        dots = ".." if first.isalnum() and last.isalnum() else " .. "
+        return f"{operand}[{first}{dots}{last}]"
 
     # --- products --------------------------------------------------------------------------
 

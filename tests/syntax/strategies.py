@@ -41,14 +41,12 @@ marks = st.one_of(
     st.from_regex(r"[a-zA-Z][a-z0-9]{0,3}", fullmatch=True).filter(lambda word: word != "t"),
 )
 counted = _among("l-1 l+1 2l-1 L-l k+2j minus1 ell-1")
-texts = st.builds(
-    lambda word, rest, last: "_".join([word, *rest, *last]),
-    words,
-    st.lists(marks, max_size=3),
-    st.lists(counted, max_size=1),
-).filter(lambda text: text not in _TAKEN)
+texts = st.builds(lambda word, rest: "_".join([word, *rest]), words, st.lists(marks, max_size=3)).filter(
+    lambda text: text not in _TAKEN
+)
+counting = st.builds(lambda text, index: f"{text}_{index}", texts, counted)
 parameters = st.builds(tree.Name, texts)
-signals = st.builds(tree.Name, texts, st.integers(0, 12))
+signals = st.builds(tree.Name, texts | counting, st.integers(0, 12))
 names = st.one_of(parameters, signals)
 numbers = st.builds(
     tree.Number, st.one_of(st.from_regex(r"[0-9]{1,4}(\.[0-9]{1,4})?(e-?[0-9]{1,2})?", fullmatch=True), st.just("2"))
@@ -72,6 +70,9 @@ def _grown(inner: st.SearchStrategy[tree.Expr]) -> st.SearchStrategy[tree.Expr]:
 
 expressions: st.SearchStrategy[tree.Expr] = st.recursive(st.one_of(names, numbers), _grown, max_leaves=12)
 constants: st.SearchStrategy[tree.Expr] = st.recursive(st.one_of(parameters, numbers), _grown, max_leaves=6)
+
+_plain = st.one_of(parameters, numbers)
+bounds = st.one_of(_plain, st.builds(tree.Binary, st.sampled_from("+-*/"), parameters, _plain))
 
 labels = st.one_of(
     st.none(), st.from_regex(r"[1-9][0-9]?[a-c]?", fullmatch=True), st.sampled_from(["A.3", "7'", "3.1", "S1"])
@@ -132,7 +133,7 @@ single_items: st.SearchStrategy[tree.Item] = st.one_of(
 items: st.SearchStrategy[tree.Item] = st.recursive(
     single_items,
     lambda inner: st.builds(
-        tree.Repeat, parameters, constants, st.none() | constants, constants, st.lists(inner, max_size=3).map(tuple)
+        tree.Repeat, parameters, bounds, st.none() | bounds, bounds, st.lists(inner, max_size=3).map(tuple)
     ),
     max_leaves=4,
 )
@@ -149,5 +150,5 @@ definitions = st.builds(
     st.lists(parameters, min_size=1, max_size=3).map(tuple),
     expressions,
 )
-cells = st.builds(_with_defs, texts, st.none() | texts, st.lists(items, max_size=6), st.none() | definitions)
+cells = st.builds(_with_defs, texts, st.none() | texts, st.lists(single_items, max_size=6), st.none() | definitions)
 files = st.builds(tree.File, st.lists(cells, min_size=1, max_size=3).map(tuple))
