@@ -100,6 +100,7 @@ def _extras() -> Iterator[Finding]:
         "train": "celldsl train runs",
         "bench": "celldsl bench runs",
         "test": "the project's own tests run",
+        "ray": "experiments run on several machines",
         "peers": "cells are compared with Keras and Flax in the tests",
     }
     for extra in CONTAINS:
