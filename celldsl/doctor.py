@@ -101,7 +101,7 @@ def _extras() -> Iterator[Finding]:
         "bench": "celldsl bench runs",
         "test": "the project's own tests run",
         "ray": "experiments run on several machines",
-        "peers": "cells are compared with Keras and Flax in the tests",
+        "peers": "cells are compared with Keras, Flax and xlstm in the tests",
     }
     for extra in CONTAINS:
         absent = lacking(extra)

@@ -29,7 +29,7 @@ EXTRAS: dict[str, dict[str, str]] = {
         "ruff": "ruff",
         "mypy": "mypy",
     },
-    "peers": {"keras": "keras", "flax": "flax"},
+    "peers": {"keras": "keras", "flax": "flax", "xlstm": "xlstm"},
     "ray": {"ray": "ray"},
     "tensorboard": {"tensorboard": "tensorboard"},
 }

@@ -24,9 +24,9 @@ TEXT = """# The shipped cells, and what they were compared with
 
 {cells} cells. Each is compared with a step written in NumPy from its paper (`tests/zoo/references`), and where a
 package implements it, with that (`tests/peers`): on copied weights, inputs and first states at random, outputs, states,
-every gradient and the number of parameters. {compared} cells have such a peer. The largest difference is that of all these
-tensors, each against the larger of 1 and its own largest entry; of the NumPy step, outputs and states alone. Everything
-is computed in double precision, but for Keras, whose products on torch are in single precision.
+every gradient and the number of parameters. {compared} cells have such a peer. The largest difference is that of all
+these tensors, each against the larger of 1 and its own largest entry; of the NumPy step, outputs and states alone.
+Everything is computed in double precision, but for Keras, whose products on torch are in single precision.
 
 Tier 1 is said by equations, widths and settings; tier 2 needs delays, given or learned first values, matrix algebra or
 structure of parameters, layer norm, softmax, noise, several inputs, parts of vectors, or cells inside cells.

@@ -19,6 +19,7 @@ TABLES = {
     "flax_linen": ("Flax linen", ("flax", "jax")),
     "min_gru": ("minGRU-pytorch", ("minGRU_pytorch",)),
     "ur_lstm": ("ur-lstm-torch", ("ur_lstm",)),
+    "xlstm": ("xlstm", ("xlstm",)),
 }
 """The table's module -> what the package is called, and what has to be importable."""
 

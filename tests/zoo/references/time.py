@@ -33,3 +33,15 @@ def phased_lstm(p, x, s):
     rising, falling = 2 * phase / 0.05, 2 - 2 * phase / 0.05
     k = np.where(phase < 0.025, rising, np.where(phase < 0.05, falling, 0.001 * phase))
     return {"c": k * c + (1 - k) * s.c, "h": k * o * tanh(c) + (1 - k) * s.h}
+
+
+@reference(params=lambda m, n: 7 * m * n + 3 * n * n + 4 * n + 2 * m)
+def gru_d(p, x, s):
+    seen = x.mu
+    fade = np.exp(-np.maximum(p.w_gamma * x.delta + p.c_gamma, 0))
+    last = seen * x.x + (1 - seen) * s.l
+    inside = seen * x.x + (1 - seen) * (fade * last + (1 - fade) * p.x_bar)
+    h = np.exp(-np.maximum(p.W_gamma @ x.delta + p.b_gamma, 0)) * s.h
+    r = sigmoid(p.W_r @ inside + p.U_r @ h + p.V_r @ seen + p.b_r)
+    z = sigmoid(p.W_z @ inside + p.U_z @ h + p.V_z @ seen + p.b_z)
+    return {"h": (1 - z) * h + z * tanh(p.W @ inside + p.U @ (r * h) + p.V @ seen + p.b), "l": last}
