@@ -25,7 +25,7 @@ NO_NOISE = {
 
 RECIPES: dict[str, dict[str, Any]] = {
     # Lu & Salem 2017 (arXiv:1701.03441), Table III with the details of their script (Keras 1): dropout of what each
-    # gate reads, hard gates, orthogonal recurrent matrices. Epochs and patience are the paper's. Only specs can take it.
+    # gate reads, hard gates, orthogonal recurrent matrices; epochs and patience are the paper's. For specs alone.
     "lu-salem-imdb": {
         "task": "imdb",
         "hidden": 128,

@@ -61,6 +61,12 @@ def test_padding_stands_where_it_is_asked_for(folder: str) -> None:
         assert torch.equal(one[one != 0], other[other != 0])
 
 
+def test_the_first_so_many_are_of_both_kinds(folder: str) -> None:
+    """The set itself is sorted by label."""
+    first = make_task("imdb", SMALL).load(folder).train.first(60).tensors["target"]
+    assert 0.3 < first.mean().item() < 0.7
+
+
 def test_masking_spends_no_step_on_padding(folder: str) -> None:
     task = make_task("imdb", {**SMALL, "masking": True})
     for directions in (False, True):

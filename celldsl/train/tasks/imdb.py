@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from celldsl.train.cached import cached, digest
 from celldsl.train.errors import TrainError
 from celldsl.train.model import Layer, SequenceModel, Words, dense
+from celldsl.train.rng import generator
 from celldsl.train.sets import read_table, stamp
 from celldsl.train.tasks.task import Batch, Data, Scored, Split, Task
 
@@ -128,5 +129,7 @@ def _load(data_dir: str | None, form: tuple[int, int, str, str, bool], stamps: o
     for part, table in tables.items():
         target = torch.tensor(table["label"].to_pylist(), dtype=torch.float32)
         rows = {name.partition(".")[2]: tensor for name, tensor in made.items() if name.startswith(f"{part}.")}
-        parts[part] = {**rows, "target": target}
+        # The set is sorted by label. In this order, the same always, the first so many are a fair sample.
+        order = torch.randperm(len(target), generator=generator("imdb", part))
+        parts[part] = {name: tensor[order] for name, tensor in {**rows, "target": target}.items()}
     return parts
