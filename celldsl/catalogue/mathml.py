@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from html import escape
 
 from celldsl.functions import FUNCTIONS, NOISES
@@ -12,6 +13,7 @@ from celldsl.syntax.write_names import name_parts
 # How tightly a node holds together.
 SUM, PRODUCT, ROW, POWER, ATOM = range(5)
 
+_ABOVE = {"\u0303": "~", "\u0302": "^", "\u0304": "¯", "\u0305": "¯", "\u0307": "˙", "\u0308": "¨"}
 _SIGNS = {"+": "+", "-": "−", "*": "⊙", "@": "&#8290;"}
 
 
@@ -88,9 +90,13 @@ def _name(node: tree.Name) -> str:
     indices = [f"<mi mathvariant='normal'>{escape(part)}</mi>" for part in below]
     if node.time is not None:
         indices.append("<mi>t</mi>" if node.time == 0 else f"<mi>t</mi><mo>−</mo><mn>{node.time}</mn>")
+    accents = [mark for mark in unicodedata.normalize("NFD", word) if mark in _ABOVE]
+    word = "".join(mark for mark in unicodedata.normalize("NFD", word) if mark not in _ABOVE)
     letters = word.rstrip("'")
     upright = " mathvariant='normal'" if len(letters) > 1 and letters.isascii() else ""
     letter = f"<mi{upright}>{escape(word)}</mi>"
+    for mark in accents:  # a letter with its accent in one `mi` would stand upright
+        letter = f"<mover accent='true'>{letter}<mo>{_ABOVE[mark]}</mo></mover>"
     if not indices:
         return letter
     return f"<msub>{letter}<mrow>{'<mo>,</mo>'.join(indices)}</mrow></msub>"
