@@ -295,7 +295,8 @@ class Deep_Transition_Shortcut_RNN(nn.Module):
         state: Optional[Tensor],
         record: bool,
     ) -> Tuple[Tensor, Tensor, Dict[str, Tensor]]:
-        """All layers and directions over sequences that lie as `Deep_Transition_Shortcut_RNNCell.sequence` reads them."""
+        """All layers and directions over sequences that lie as `Deep_Transition_Shortcut_RNNCell.sequence` reads
+        them."""
         all_h: List[Tensor] = []
         outputs: List[Tensor] = []
         signals: Dict[str, Tensor] = {}

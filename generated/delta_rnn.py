@@ -11,7 +11,8 @@
 
 m is the width of x_t, n is the width of h_t.
 
-Ororbia, Mikolov & Reitter 2017, Learning simpler language models with the differential state framework, arXiv:1703.08864
+Ororbia, Mikolov & Reitter 2017, Learning simpler language models with the differential state framework,
+arXiv:1703.08864
 """
 
 import math

@@ -3,11 +3,11 @@
 # Remake it with: celldsl compile hyper_lstm.cell --target torch
 """HyperLSTM: embeddings made by a small LSTM of width p scale what each gate's products say, and shift their bias.
 
-    i_t = σ(U_i ĥ_{t-1} + W_i [h_{t-1}; x_t] + b_i)                                                                        (1)
-    f_t = σ(U_f ĥ_{t-1} + W_f [h_{t-1}; x_t] + b_f)                                                                        (2)
-    o_t = σ(U_o ĥ_{t-1} + W_o [h_{t-1}; x_t] + b_o)                                                                        (3)
-    ĉ_t = f_t ⊙ ĉ_{t-1} + i_t ⊙ tanh(U_c ĥ_{t-1} + W_c [h_{t-1}; x_t] + b_c)                                             (4)
-    ĥ_t = o_t ⊙ tanh(ĉ_t)                                                                                                 (5)
+    i_t = σ(U_i ĥ_{t-1} + W_i [h_{t-1}; x_t] + b_i)                               (1)
+    f_t = σ(U_f ĥ_{t-1} + W_f [h_{t-1}; x_t] + b_f)                               (2)
+    o_t = σ(U_o ĥ_{t-1} + W_o [h_{t-1}; x_t] + b_o)                               (3)
+    ĉ_t = f_t ⊙ ĉ_{t-1} + i_t ⊙ tanh(U_c ĥ_{t-1} + W_c [h_{t-1}; x_t] + b_c)    (4)
+    ĥ_t = o_t ⊙ tanh(ĉ_t)                                                        (5)
     u_{h,1,t} = V_{h,1} ĥ_t + e_{h,1}
     u_{x,1,t} = V_{x,1} ĥ_t + e_{x,1}
     u_{b,1,t} = V_{b,1} ĥ_t
@@ -29,7 +29,8 @@
 
 m is the width of x_t, n is the width of h_t, p is the width of i_t, k is the width of u_h_1_t.
 
-Ha, Dai & Le 2017, arXiv:1609.09106, appendix A.2.2 (gates y = 1 … 4 are i, g, f, o); the new ĥ is read, as in the authors' code
+Ha, Dai & Le 2017, arXiv:1609.09106, appendix A.2.2 (gates y = 1 … 4 are i, g, f, o); the new ĥ is read, as in the
+authors' code
 """
 
 import warnings
@@ -390,9 +391,10 @@ class Hyper_LSTMCell(nn.Module):
             h_hat_t = o_t * torch.tanh(c_hat_t)  # (B, p)
             # The products with h_hat_t.
             # (B, k) each
-            a_u_h_1, a_u_x_1, a_u_b_1, a_u_h_2, a_u_x_2, a_u_b_2, a_u_h_3, a_u_x_3, a_u_b_3, a_u_h_4, a_u_x_4, a_u_b_4 = torch.mm(
-                h_hat_t, V_T
-            ).split(k, dim=1)
+            (
+                a_u_h_1, a_u_x_1, a_u_b_1, a_u_h_2, a_u_x_2, a_u_b_2, a_u_h_3, a_u_x_3, a_u_b_3, a_u_h_4, a_u_x_4,
+                a_u_b_4,
+            ) = torch.mm(h_hat_t, V_T).split(k, dim=1)
             # u_{h,1,t} = V_{h,1} ĥ_t + e_{h,1}
             u_h_1_t = a_u_h_1 + e_h_1  # (B, k)
             # u_{x,1,t} = V_{x,1} ĥ_t + e_{x,1}
@@ -405,7 +407,8 @@ class Hyper_LSTMCell(nn.Module):
             a_a_1_3 = torch.mm(u_h_1_t, D_h_1_T)  # (B, n)
             # The product with u_x_1_t.
             a_a_1_4 = torch.mm(u_x_1_t, D_x_1_T)  # (B, n)
-            # a_{1,t} = layernorm(D_{h,1} u_{h,1,t} ⊙ W_{h,1} h_{t-1} + D_{x,1} u_{x,1,t} ⊙ W_{x,1} x_t + D_{b,1} u_{b,1,t} + b_1)
+            # a_{1,t} = layernorm(D_{h,1} u_{h,1,t} ⊙ W_{h,1} h_{t-1} + D_{x,1} u_{x,1,t} ⊙ W_{x,1} x_t + D_{b,1}
+            #     u_{b,1,t} + b_1)
             a_1_t = F.layer_norm(a_a_1_3 * a_a_1 + a_a_1_4 * wx_a_1_steps[t] + a_a_1_2, [n])  # (B, n)
             # u_{h,2,t} = V_{h,2} ĥ_t + e_{h,2}
             u_h_2_t = a_u_h_2 + e_h_2  # (B, k)
@@ -419,7 +422,8 @@ class Hyper_LSTMCell(nn.Module):
             a_a_2_3 = torch.mm(u_h_2_t, D_h_2_T)  # (B, n)
             # The product with u_x_2_t.
             a_a_2_4 = torch.mm(u_x_2_t, D_x_2_T)  # (B, n)
-            # a_{2,t} = layernorm(D_{h,2} u_{h,2,t} ⊙ W_{h,2} h_{t-1} + D_{x,2} u_{x,2,t} ⊙ W_{x,2} x_t + D_{b,2} u_{b,2,t} + b_2)
+            # a_{2,t} = layernorm(D_{h,2} u_{h,2,t} ⊙ W_{h,2} h_{t-1} + D_{x,2} u_{x,2,t} ⊙ W_{x,2} x_t + D_{b,2}
+            #     u_{b,2,t} + b_2)
             a_2_t = F.layer_norm(a_a_2_3 * a_a_2 + a_a_2_4 * wx_a_2_steps[t] + a_a_2_2, [n])  # (B, n)
             # u_{h,3,t} = V_{h,3} ĥ_t + e_{h,3}
             u_h_3_t = a_u_h_3 + e_h_3  # (B, k)
@@ -433,7 +437,8 @@ class Hyper_LSTMCell(nn.Module):
             a_a_3_3 = torch.mm(u_h_3_t, D_h_3_T)  # (B, n)
             # The product with u_x_3_t.
             a_a_3_4 = torch.mm(u_x_3_t, D_x_3_T)  # (B, n)
-            # a_{3,t} = layernorm(D_{h,3} u_{h,3,t} ⊙ W_{h,3} h_{t-1} + D_{x,3} u_{x,3,t} ⊙ W_{x,3} x_t + D_{b,3} u_{b,3,t} + b_3)
+            # a_{3,t} = layernorm(D_{h,3} u_{h,3,t} ⊙ W_{h,3} h_{t-1} + D_{x,3} u_{x,3,t} ⊙ W_{x,3} x_t + D_{b,3}
+            #     u_{b,3,t} + b_3)
             a_3_t = F.layer_norm(a_a_3_3 * a_a_3 + a_a_3_4 * wx_a_3_steps[t] + a_a_3_2, [n])  # (B, n)
             # u_{h,4,t} = V_{h,4} ĥ_t + e_{h,4}
             u_h_4_t = a_u_h_4 + e_h_4  # (B, k)
@@ -447,7 +452,8 @@ class Hyper_LSTMCell(nn.Module):
             a_a_4_3 = torch.mm(u_h_4_t, D_h_4_T)  # (B, n)
             # The product with u_x_4_t.
             a_a_4_4 = torch.mm(u_x_4_t, D_x_4_T)  # (B, n)
-            # a_{4,t} = layernorm(D_{h,4} u_{h,4,t} ⊙ W_{h,4} h_{t-1} + D_{x,4} u_{x,4,t} ⊙ W_{x,4} x_t + D_{b,4} u_{b,4,t} + b_4)
+            # a_{4,t} = layernorm(D_{h,4} u_{h,4,t} ⊙ W_{h,4} h_{t-1} + D_{x,4} u_{x,4,t} ⊙ W_{x,4} x_t + D_{b,4}
+            #     u_{b,4,t} + b_4)
             a_4_t = F.layer_norm(a_a_4_3 * a_a_4 + a_a_4_4 * wx_a_4_steps[t] + a_a_4_2, [n])  # (B, n)
             # c_t = σ(a_{3,t}) ⊙ c_{t-1} + σ(a_{1,t}) ⊙ tanh(a_{2,t})
             c_t = torch.sigmoid(a_3_t) * c_prev + torch.sigmoid(a_1_t) * torch.tanh(a_2_t)  # (B, n)

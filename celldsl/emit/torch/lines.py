@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 LIMIT = 120
@@ -17,10 +18,22 @@ def lines(code: str, comment: str = "", indent: int = 8) -> list[str]:
     return [f"# {comment}", *broken] if comment else broken
 
 
+def remark(text: str, indent: int = 8) -> list[str]:
+    """A comment of one line or more above a statement."""
+    return textwrap.wrap(text, LIMIT - indent, initial_indent="# ", subsequent_indent="#     ", break_long_words=False)
+
+
 def _broken(code: str, room: int) -> list[str]:
     """A long statement over several lines, as ruff breaks it: the items of a tuple, the parts of a choice, the operands
     of its operators, or the arguments in its brackets."""
     head, value = _head(code)
+    names = head.removesuffix(" = ")
+    if ", " in names and len(head) > room - 20:
+        return [
+            "(",
+            *textwrap.wrap(f"{names},", room, initial_indent="    ", subsequent_indent="    "),
+            *lines(f") = {value}"),
+        ]
     is_tuple = len(_split(value, (", ",))) > 1
     if is_tuple:
         value = f"({value})"

@@ -67,8 +67,9 @@ class View:
         self.step = f"{self.layer}Cell"
         self.output = f"{cell.output}_t"
         self.equations = _equations(cell)
-        self.doc = _escaped(cell.doc or f"{cell.name}: a recurrent cell.")
-        self.cites = [_escaped(cite) for cite in cell.cites]
+        words = _escaped(cell.doc or f"{cell.name}: a recurrent cell.")
+        self.doc = "\n".join(textwrap.fill(line, LIMIT - 3, break_long_words=False) for line in words.split("\n"))
+        self.cites = [textwrap.fill(_escaped(cite), LIMIT, break_long_words=False) for cite in cell.cites]
         self.widths = _widths(cell)
 
         # Parameters have the first choice of names; what else the class has steps aside.
@@ -377,13 +378,19 @@ def fingerprint(cell: Cell) -> str:
 
 
 def _equations(cell: Cell) -> list[str]:
-    """The equations in the author's order, their labels in a column."""
+    """The equations in the author's order, their labels in a column; long ones over several lines."""
     texts = [(write(equation.written), equation.label) for equation in cell.equations]
     plain = [text.removesuffix(f"({label})").rstrip() if label else text for text, label in texts]
-    column = max(map(len, plain), default=0) + 4
-    return [
-        _escaped(f"{text:<{column}}({label})" if label else text) for text, (_, label) in zip(plain, texts, strict=True)
-    ]
+    room = LIMIT - 4
+    widest = room - 4 - max((len(f"({label})") for _, label in texts if label), default=0)
+    column = max((len(text) for text in plain if len(text) <= widest), default=0) + 4
+    labelled = [f"{text:<{column}}({label})" if label else text for text, (_, label) in zip(plain, texts, strict=True)]
+    return [line for text in map(_escaped, labelled) for line in _wrapped(text, room)]
+
+
+def _wrapped(text: str, room: int) -> list[str]:
+    """A text that fits as it is, blanks and all."""
+    return [text] if len(text) <= room else textwrap.wrap(text, room, subsequent_indent="    ")
 
 
 def _widths(cell: Cell) -> str:

@@ -8,7 +8,7 @@ from celldsl.check.cell import Expr, Parameter, Signal, SignalInfo, Transpose
 from celldsl.check.width import Shape, Width
 from celldsl.emit.torch import noise
 from celldsl.emit.torch.identifiers import read
-from celldsl.emit.torch.lines import lines
+from celldsl.emit.torch.lines import lines, remark
 from celldsl.emit.torch.printer import Level, Printer, named
 from celldsl.emit.torch.spelling import Spelling
 from celldsl.schedule.schedule import (
@@ -120,7 +120,7 @@ class Writer(Spelling):
             equation = statement.equation
             value = self.seq.text(equation.value)
             name = self.name_of("value", equation.target, equation.target)
-            return [f"# {write(equation.written)}", *lines(f"{name} = {value}", self.shape(equation.value.shape, ""))]
+            return [*remark(write(equation.written)), *lines(f"{name} = {value}", self.shape(equation.value.shape, ""))]
         if isinstance(statement, Stack):
             return self._stack(statement)
         if isinstance(statement, Multiply):
@@ -137,7 +137,7 @@ class Writer(Spelling):
             text = self.seq.stretched(value, target.shape.width, batched=batched)
         elif batched and not self.schedule.is_batched(value):
             text = self.seq.stretched(value, target.shape.width)
-        comment = [f"# {write(statement.equation.written)}"] if statement.equation else []
+        comment = remark(write(statement.equation.written)) if statement.equation else []
         shape = self.shape(target.shape, "N" if batched else "") if batched or target.shape.rank else ""
         return [*comment, *lines(f"{self.whole_leaf(target)} = {text}", shape)]
 
@@ -165,13 +165,13 @@ class Writer(Spelling):
 
     def _multiply(self, statement: Multiply) -> list[str]:
         if statement.matrix.shape.rank == 3:
-            comment = f"# The {_products(statement)} with {show(statement.operand)}, all steps at once."
-            return [comment, *self._blockwise(statement, self.seq, self.seq.text(statement.matrix), "N")]
+            comment = remark(f"The {_products(statement)} with {show(statement.operand)}, all steps at once.")
+            return [*comment, *self._blockwise(statement, self.seq, self.seq.text(statement.matrix), "N")]
         words = [self.seq.text(statement.operand), self.seq.text(statement.matrix)]
         if statement.addend is not None:
             words.append(self.seq.text(statement.addend))
         return [
-            f"# The {_products(statement)} with {show(statement.operand)}, all steps at once.",
+            *remark(f"The {_products(statement)} with {show(statement.operand)}, all steps at once."),
             *self._into(statement, f"F.linear({', '.join(words)})", "N"),
         ]
 
@@ -291,7 +291,7 @@ class Writer(Spelling):
         text = self.step.text(value)
         if target.shape.rank and not value.shape.rank:
             text = self.step.stretched(value, target.shape.width)
-        comment = [f"# {write(statement.equation.written)}"] if statement.equation else []
+        comment = remark(write(statement.equation.written), 12) if statement.equation else []
         return [*comment, *lines(f"{self.step_leaf(target)} = {text}", self.shape(target.shape, "B"), 12)]
 
     def _step_multiply(self, statement: Multiply) -> list[str]:
@@ -299,8 +299,8 @@ class Writer(Spelling):
             blocks = self.seq.text(statement.matrix)
             if not blocks.isidentifier():
                 blocks = self.alias(blocks, self._stem(statement.matrix))
-            comment = f"# The {_products(statement)} with {show(statement.operand)}."
-            return [comment, *self._blockwise(statement, self.step, blocks, "B", 12)]
+            comment = remark(f"The {_products(statement)} with {show(statement.operand)}.", 12)
+            return [*comment, *self._blockwise(statement, self.step, blocks, "B", 12)]
         matrix = self._turned(statement.matrix)
         operand = self.step.text(statement.operand)
         if statement.addend is None:
@@ -308,7 +308,7 @@ class Writer(Spelling):
         else:
             product = f"torch.addmm({self.step.text(statement.addend)}, {operand}, {matrix})"
         return [
-            f"# The {_products(statement)} with {show(statement.operand)}.",
+            *remark(f"The {_products(statement)} with {show(statement.operand)}.", 12),
             *self._into(statement, product, "B", 12),
         ]
 
