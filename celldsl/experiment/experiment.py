@@ -146,7 +146,8 @@ class Experiment:
         return replace(self, grids=[grid for grid in kept if all(grid.values())])
 
     def with_settings(self, changes: Mapping[str, Any]) -> Experiment:
-        """The same experiment under changed settings; the paper's numbers, made under others, are dropped."""
+        """The same experiment under changed settings. The paper's numbers, made under others, are dropped; where only the
+        end comes sooner they stay, and the report says so."""
         for name in changes:
             if name in self.axes:
                 raise ExperimentError(f"{self.file}: {name} is an axis of the grid: choose its values with --grid")
@@ -154,10 +155,14 @@ class Experiment:
         return replace(
             self,
             settings=with_settings(self.settings, changes),
-            published=() if telling else self.published,
+            published=() if telling.keys() - ENDS else self.published,
             reduced=[line for line in self.reduced if line.partition(":")[0] not in map(label, telling)],
-            changed=[*self.changed, *(f"{label(name)}: {value}" for name, value in telling.items())],
+            changed=[*self.changed, *(self._change(name, value) for name, value in telling.items())],
         )
+
+    def _change(self, name: str, value: Any) -> str:
+        before = f" instead of {self.settings[name]}" if name in ENDS and name in self.settings else ""
+        return f"{label(name)}: {value}{before}"
 
     def check(self) -> None:
         """Raise ExperimentError if a point's settings make no sense to the trainer."""
@@ -193,6 +198,9 @@ def label(setting: str) -> str:
 
 HARMLESS = frozenset({"threads", "backend", "eval_batch", "checkpoint_steps", "checkpoint_seconds"})
 """Settings that change how a number is computed and not what it says."""
+
+ENDS = frozenset({"epochs", "patience"})
+"""Settings that say when a run ends: the best of fewer epochs still is what a paper's number is, found sooner."""
 
 
 def with_settings(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
