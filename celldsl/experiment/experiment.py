@@ -146,8 +146,8 @@ class Experiment:
         return replace(self, grids=[grid for grid in kept if all(grid.values())])
 
     def with_settings(self, changes: Mapping[str, Any]) -> Experiment:
-        """The same experiment under changed settings. The paper's numbers, made under others, are dropped; they stay where
-        only the end comes sooner, and the report says so."""
+        """The same experiment under changed settings. The paper's numbers, made under others, are dropped: they stay
+        where only the end comes sooner, and the report says so."""
         for name in changes:
             if name in self.axes:
                 raise ExperimentError(f"{self.file}: {name} is an axis of the grid: choose its values with --grid")
