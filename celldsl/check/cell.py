@@ -340,6 +340,10 @@ class InitCall:
     arguments: tuple[Fraction | Expr, ...] = ()
 
 
+Bounds = tuple[Expr | None, Expr | None]
+"""The least and the largest value of each entry, made of numbers, settings and widths; None where there is none."""
+
+
 @dataclass(frozen=True)
 class ParameterInfo:
     """A parameter. It is trained, and counts, unless it is frozen: then it is a buffer, saved and never trained.
@@ -356,6 +360,7 @@ class ParameterInfo:
     bias: bool = False
     frozen: bool = False
     structure: tuple[str, tuple[Width, ...]] | None = None
+    bounds: Bounds | None = None
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
@@ -455,6 +460,7 @@ class Cell:
         values += [
             each for info in self.parameters if info.init for each in info.init.arguments if isinstance(each, Expr)
         ]
+        values += [each for info in self.parameters for each in info.bounds or () if each is not None]
         read = {node.name for value in values for node in value.walk() if isinstance(node, Setting)}
         return frozenset(read | {info.name for info in self.settings if info.is_width})
 

@@ -123,6 +123,8 @@ def _keys(item: tree.Item) -> tuple[tuple[str, str], ...]:
             return (("def", name.text),)
         case tree.Share(name=name):
             return (("share", name.text),)
+        case tree.Constrain(name=name):
+            return (("constrain", name.text),)
     return ()
 
 
@@ -181,7 +183,7 @@ def _without(item: tree.Item, drops: dict[str, Span], found: Diagnostics) -> tre
             if left is None and not dropping.failed:
                 dropping.report(value, f"nothing is left of the equation for `{target.text}`")
             return item if left is None or left == value else replace(item, value=left)
-        case tree.Param(name=name) | tree.Const(name=name) | tree.Hyper(name=name):
+        case tree.Param(name=name) | tree.Const(name=name) | tree.Hyper(name=name) | tree.Constrain(name=name):
             return None if name.text in drops else item
         case tree.Share(name=name, original=original):
             return None if name.text in drops or original.text in drops else item

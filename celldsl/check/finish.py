@@ -24,6 +24,7 @@ from celldsl.check.dims import Dims
 from celldsl.check.idle import without_idle
 from celldsl.check.inits import Inits
 from celldsl.check.inline import Inliner
+from celldsl.check.limits import find_limits
 from celldsl.check.names import collect
 from celldsl.check.naming import name_widths, report_open, report_unknown_widths
 from celldsl.check.order import find_order
@@ -80,6 +81,7 @@ class _Finish:
         parameters = self._parameter_shapes(equations)
         inits = Inits(names, dims, parameters, self.structures, self._states(), self._others(), found)
         initial = {state: inits.initial(state) for state in self._states()}
+        self.limits = find_limits(names, parameters, self.structures.whole, inits.scalar, found)
         if found.errors:
             return None
         return Cell(
@@ -163,6 +165,7 @@ class _Finish:
                 bias=name in biases and shape.rank == 1,
                 frozen=self._is_frozen(name),
                 structure=self.structures.of(name),
+                bounds=self.limits.get(name),
                 span=self._place(name),
             )
             for name, shape in shapes.items()
@@ -208,7 +211,7 @@ class _Finish:
         """The settings that are read; an inherited one that nothing reads any more is gone."""
         read = {name.text for value in values.values() for name in trees.names(value)}
         read |= self.dims.setting_widths | self.names.bounds
-        read |= {name.text for item in self.names.inits for name in trees.names(item.value)}
+        read |= {name.text for value in self.names.beside for name in trees.names(value)}
         infos = []
         for name, item in self.names.settings.items():
             if name in read or self.names.is_own(item):
@@ -254,6 +257,8 @@ class _Finish:
         """Whether an inherited item still says something."""
         match item:
             case tree.Param(name=name):
+                return name.text in parameters or name.text in self.structures.whole.values()
+            case tree.Constrain(name=name):
                 return name.text in parameters or name.text in self.structures.whole.values()
             case tree.Init(pattern=pattern) if "*" not in pattern:
                 return pattern in parameters or pattern.removesuffix("_0") in self._states()

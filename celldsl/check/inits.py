@@ -127,7 +127,7 @@ class Inits:
             if self._weights.get(name, 0) > weight:
                 continue
             try:
-                value = Starts(self.parameters, self._scalar).of(name, item.value)
+                value = Starts(self.parameters, self.scalar).of(name, item.value)
             except NotAStart as problem:
                 if self.names.is_own(item):
                     self.found.error(
@@ -277,7 +277,7 @@ class Inits:
         try:
             return polynomial(value, constant).number
         except NotAWidth as problem:
-            scalar = self._scalar(value)
+            scalar = self.scalar(value)
             if scalar is not None:
                 return scalar
             self.found.error(
@@ -300,7 +300,7 @@ class Inits:
             return "learned"
         if isinstance(value, tree.Name) and value.text in ("zeros", "ones"):
             return cell.Num(SCALAR, "0" if value.text == "zeros" else "1", span=value.span)
-        result = self._scalar(value)
+        result = self.scalar(value)
         if result is None:
             self.found.error(
                 "init-value",
@@ -310,7 +310,7 @@ class Inits:
             )
         return result
 
-    def _scalar(self, expr: tree.Expr) -> cell.Expr | None:
+    def scalar(self, expr: tree.Expr) -> cell.Expr | None:
         """An expression of numbers, settings and widths; None for anything else."""
         match expr:
             case tree.Number(text=text):
@@ -322,25 +322,25 @@ class Inits:
             case tree.Name(text=text, time=None) if text in _INFINITY:
                 return cell.Infinity(SCALAR, span=expr.span)
             case tree.Call(function=function, arguments=(argument,)) if function in _FUNCTIONS:
-                inner = self._scalar(argument)
+                inner = self.scalar(argument)
                 return inner and cell.Call(SCALAR, function, (inner,), span=expr.span)
             case tree.Juxtaposition(factors=(first, *rest)):
-                result = self._scalar(first)
+                result = self.scalar(first)
                 for factor in rest:
-                    other = self._scalar(factor)
+                    other = self.scalar(factor)
                     result = result and other and cell.Mul(SCALAR, result, other, span=expr.span)
                 return result
             case tree.Negative(operand=operand):
-                inner = self._scalar(operand)
+                inner = self.scalar(operand)
                 return inner and cell.Neg(SCALAR, inner, span=expr.span)
             case tree.Binary(op="+" | "-" | "*" | "/" as op, left=left, right=right):
-                one, other = self._scalar(left), self._scalar(right)
+                one, other = self.scalar(left), self.scalar(right)
                 if one is None or other is None:
                     return None
                 if op in "+-":
                     return cell.Add(SCALAR, (one, other if op == "+" else cell.Neg(SCALAR, other)), span=expr.span)
                 return (cell.Mul if op == "*" else cell.Div)(SCALAR, one, other, span=expr.span)
             case tree.Binary(op="^", left=left, right=right):
-                one, other = self._scalar(left), self._scalar(right)
+                one, other = self.scalar(left), self.scalar(right)
                 return one and other and cell.Pow(SCALAR, one, other, span=expr.span)
         return None

@@ -214,7 +214,7 @@ class _Instance:
                 value = self._put(item.value)
                 label = item.label if self.label is None else self.label
                 yield tree.Equation(tree.Name(text, target.time, span=self.span), value, label, span=self.span)
-            case tree.Param() | tree.Share() | tree.State():
+            case tree.Param() | tree.Share() | tree.State() | tree.Constrain():
                 yield self._put(item)
             case tree.Init(pattern=pattern):
                 yield from self._init(item, pattern)
@@ -233,7 +233,22 @@ class _Instance:
             if own is None or (isinstance(own, tree.Name) and own.text == target):
                 yield replace(item, pattern=f"{target}_0", span=self.span)
         else:
-            yield replace(item, pattern=self._named(pattern, None), span=self.span)
+            value = self._started(item.value)
+            yield replace(item, pattern=self._named(pattern, None), value=value, span=self.span)
+
+    def _started(self, node: Any) -> Any:
+        """A starting value, in which the step's own parameters alone have names of this place."""
+        if isinstance(node, tree.Name) and node.text in self.cell.parameter:
+            return replace(node, text=self._named(node.text, None))
+        changed: dict[str, Any] = {}
+        for each in fields(node):
+            value = getattr(node, each.name)
+            if isinstance(value, tree.Node):
+                changed[each.name] = self._started(value)
+            elif isinstance(value, tuple):
+                parts = tuple(self._started(part) if isinstance(part, tree.Node) else part for part in value)
+                changed[each.name] = parts
+        return replace(node, **changed)
 
     def _names_are_new(self) -> bool:
         """Whether nothing else has the names that come with this step; the first of them that is taken is reported."""

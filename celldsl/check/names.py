@@ -6,7 +6,7 @@ without a time stands for is answered by `Names.kind`; names with a time are sig
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -34,6 +34,7 @@ class Names:
     defs: dict[str, tree.Def] = field(default_factory=dict)
     shares: dict[str, tree.Share] = field(default_factory=dict)
     inits: list[tree.Init] = field(default_factory=list)
+    constraints: dict[str, tree.Constrain] = field(default_factory=dict)
     claims: list[tree.Claim] = field(default_factory=list)
     bounds: set[str] = field(default_factory=set)
     """The constants that say how often something is repeated."""
@@ -44,6 +45,13 @@ class Names:
 
     def is_own(self, item: tree.Node) -> bool:
         return id(item) not in self.inherited
+
+    @property
+    def beside(self) -> Iterator[tree.Expr]:
+        """What reads settings and widths beside the equations: first values and bounds."""
+        yield from (item.value for item in self.inits)
+        for item in self.constraints.values():
+            yield from (bound for bound in (item.low, item.high) if bound is not None)
 
     @property
     def implied_dims(self) -> dict[str, tree.Name]:
@@ -164,6 +172,12 @@ def collect(items: Iterable[Written], found: Diagnostics) -> Names:
                     names.shares[name.text] = item
             case tree.Init():
                 names.inits.append(item)
+            case tree.Constrain(name=name):
+                if name.text in names.constraints:
+                    before = names.constraints[name.text].name.span
+                    once({name.text: (before, "constrained")}, name, "constrained")
+                else:
+                    names.constraints[name.text] = item
             case tree.Repeat():
                 names.bounds |= bounds_of(item)
             case tree.Docstring(text=text):

@@ -23,7 +23,10 @@ from celldsl.syntax.indices import is_counted, number_part
 MOST = 1000
 """How many items the `repeat`s of a cell may make."""
 
-_REPEATED = (tree.Equation, tree.Param, tree.State, tree.Input, tree.Init, tree.Share, tree.ClaimRange, tree.Repeat)
+_REPEATED = (
+    *(tree.Equation, tree.Param, tree.State, tree.Input, tree.Init, tree.Constrain, tree.Share),
+    *(tree.ClaimRange, tree.Repeat),
+)
 _NAMED = frozenset({"target", "name", "original", "signal", "index"})
 """The fields that hold a name to be kept a name, never a number."""
 

@@ -30,7 +30,7 @@ def report_unused(
         name.text
         for expr in (
             *(item.value for item in names.settings.values()),
-            *(item.value for item in names.inits),
+            *names.beside,
             *(item.value for item in names.defs.values()),
         )
         for name in trees.names(expr)

@@ -225,6 +225,33 @@ class Build(Transformer):
             sizes.append((name.text, int(number.text) if number.text.isdigit() else 1))
         return tuple(sizes)
 
+    def constrain(self, children: list[Any]) -> tree.Constrain:
+        _, *bounds = children
+        span, signs = self._span(*children), [each.text for each in bounds[1::2]]
+        low: tree.Expr | None = None
+        high: tree.Expr | None = None
+        if len(bounds) == 5:
+            low, middle, high = bounds[::2] if signs[0].startswith("<") else bounds[::-2]
+        else:
+            left, _, right = bounds
+            is_left = _parameter_in(left) is not None
+            middle, bound = (left, right) if is_left else (right, left)
+            low, high = (None, bound) if is_left == signs[0].startswith("<") else (bound, None)
+        name = _parameter_in(middle)
+        if isinstance(middle, tree.Call) and name is not None:
+            low, name = (tree.Negative(high, span=high.span), name) if low is None and high else (low, None)
+        if name is None or set(signs) not in ({"<="}, {">="}):
+            self.problems.error(
+                "bad-constraint",
+                "this bounds no parameter",
+                span,
+                label="one parameter between `<=` or `>=` was expected",
+                notes=("`constrain -1 <= u <= 1`", "`constrain u >= 0`", "`constrain abs(u) <= 2`"),
+                help="write the constraint in one of these forms",
+            )
+            name = tree.Name("X", span=span)
+        return tree.Constrain(name, low, high, span=span)
+
     def claim_range(self, children: list[Any]) -> Any:
         span = self._span(*children)
         if len(children) == 4:
@@ -405,3 +432,10 @@ def _unquoted(text: str) -> str:
     quote = 3 if text.startswith('"""') else 1
     inside = text[quote:-quote] if len(text) >= 2 * quote else ""
     return inspect.cleandoc(inside.replace("\\\\", "\0").replace('\\"', '"').replace("\0", "\\"))
+
+
+def _parameter_in(bounded: tree.Expr) -> tree.Name | None:
+    """The parameter that a constraint is about: `u` or `abs(u)`."""
+    if isinstance(bounded, tree.Call) and bounded.function == "abs" and len(bounded.arguments) == 1:
+        bounded = bounded.arguments[0]
+    return bounded if isinstance(bounded, tree.Name) and bounded.time is None else None

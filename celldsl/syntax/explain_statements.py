@@ -17,6 +17,7 @@ EXAMPLES = {
     "DEF": "def f(v, b) = v * sigmoid(b * v)",
     "SHARE": "share U_i = U_f",
     "INIT": "init b_f = 1",
+    "CONSTRAIN": "constrain -1 <= u <= 1",
     "DROP": "drop W_i, W_f",
     "REPEAT": "repeat l = 1..L { … }",
     "CITE": 'cite "Author 2017, eqs. (1)-(5)"',

@@ -16,7 +16,7 @@ from celldsl.syntax.grammar import LINE_ENDS, Token
 from celldsl.syntax.labels import read_label
 
 DECLARATIONS = frozenset({"input", "state", "output", "dim", "param", "const", "hyper", "share"})
-KEYWORDS = DECLARATIONS | {"def", "init", "drop", "claim", "cite"}
+KEYWORDS = DECLARATIONS | {"def", "init", "constrain", "drop", "claim", "cite"}
 QUANTITIES = frozenset({"params", "flops", "state"})
 BEGINS_OPERAND = frozenset({"NAME", "NUMBER", "FUNCTION", "FRACTION", "LPAR", "LSQUARE", "LBRACE"})
 SCHEMES = frozenset({"uniform", "normal"})
@@ -120,6 +120,8 @@ def _keyword(tokens: list[Token], source: Source, problems: Diagnostics) -> list
     head = replace(head, type=head.text.upper())
     if head.type == "CLAIM":
         rest = _claim(rest)
+    elif head.type == "CONSTRAIN":
+        rest = _related(rest)
     elif head.type == "PARAM":
         rest = _shape(rest, source, problems)
     return [head, *rest]
@@ -144,6 +146,10 @@ def _claim(rest: list[Token]) -> list[Token]:
             if len(equals) == 2 and equals[1] == equals[0] + 2 and rest[equals[0] + 1].type == "NAME":
                 rest = rest[: equals[0]] + rest[equals[1] :]
             return rest
+    return _related(rest)
+
+
+def _related(rest: list[Token]) -> list[Token]:
     return [replace(t, type="RELATION") if t.type == "RELATION_SIGN" else t for t in rest]
 
 
@@ -276,7 +282,7 @@ def _end_of_row(tokens: list[Token], start: int) -> Token:
 
 
 def _is_declared_here(tokens: list[Token], at: int) -> bool:
-    return at == 1 and tokens[0].type in {word.upper() for word in KEYWORDS - {"claim", "cite"}}
+    return at == 1 and tokens[0].type in {word.upper() for word in KEYWORDS - {"claim", "cite", "constrain"}}
 
 
 def _has_commas(tokens: list[Token], opener: int) -> bool:

@@ -212,6 +212,16 @@ class Init(Node):
 
 
 @dataclass(frozen=True)
+class Constrain(Node):
+    """`constrain -1 <= u <= 1`, `constrain u >= 0`; `constrain abs(u) <= a` says -a and a. A bound that is not there
+    is None."""
+
+    name: Name
+    low: Expr | None
+    high: Expr | None
+
+
+@dataclass(frozen=True)
 class Drop(Node):
     names: tuple[Name, ...]
 
@@ -273,6 +283,7 @@ Item = (
     | Def
     | Share
     | Init
+    | Constrain
     | Drop
     | Claim
     | Repeat

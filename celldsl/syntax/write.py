@@ -197,6 +197,15 @@ def _init(item: tree.Init, style: Style) -> str:
     return f"init {item.pattern} = {Expressions(style, signals=False).write(item.value)}"
 
 
+def _constrain(item: tree.Constrain, style: Style) -> str:
+    plain = Expressions(style, signals=False)
+    name = write_name(item.name, style)
+    if item.high is None and item.low is not None:  # the parameter first: of two names that one is it
+        return f"constrain {name} >= {plain.write(item.low)}"
+    low = "" if item.low is None else f"{plain.write(item.low)} <= "
+    return f"constrain {low}{name}" + ("" if item.high is None else f" <= {plain.write(item.high)}")
+
+
 def _repeat(item: tree.Repeat, style: Style) -> str:
     plain = Expressions(style, signals=False)
     first = [plain.write(each) for each in (item.first, item.second) if each is not None]
@@ -248,6 +257,7 @@ _ITEMS: dict[type, Callable[[Any, Style], str]] = {
     tree.Hyper: _setting("hyper"),
     tree.Def: _def,
     tree.Share: _share,
+    tree.Constrain: _constrain,
     tree.Init: _init,
     tree.Drop: _drop,
     tree.Repeat: _repeat,

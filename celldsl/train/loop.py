@@ -115,6 +115,7 @@ class Run:
         self.model = task.model(self.cell.layer, self.data_facts)
         begin_from(self.model, data.initial)
         self.parameters = {"layer": count(getattr(self.model, "rnn", self.model)), "model": count(self.model)}
+        self.constrained: list[Any] = [each for each in self.model.modules() if hasattr(each, "constrain_")]
         self.optimiser = make_optimiser(settings, self.model.parameters())
         self.average = Average(self.model, settings.nonmono if settings.optimiser == "nt-asgd" else None)
         self.runner, self.stepper = self.fabric.setup(self.model, self.optimiser)
@@ -192,6 +193,8 @@ class Run:
         if self.settings.clip is not None:
             fabric.clip_gradients(self.model, self.optimiser, max_norm=self.settings.clip, error_if_nonfinite=False)
         self.stepper.step()
+        for module in self.constrained:
+            module.constrain_()
         self.optimiser.zero_grad(set_to_none=True)
         self.average.add()
         self.carried = {name: tensor.detach() for name, tensor in scored.carry.items()}

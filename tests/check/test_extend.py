@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from celldsl import relatives
+from celldsl.check import cell as typed
 from celldsl.source import Source
 from celldsl.syntax import parse, tree
 from tests.check.specs import cell_of, codes_of, shapes_of
@@ -115,3 +116,23 @@ def test_what_was_declared_for_replaced_equations_is_not_written_out(parent):
     again = cell_of(relatives.whole(cell))
     assert again.equations == cell.equations
     assert not any(isinstance(item, tree.Const | tree.Hyper | tree.Def) for item in again.definition.items)
+
+
+def test_a_child_replaces_the_bounds_of_its_parent():
+    cell = cell_of("cell P { h_t = tanh(W x_t + u ⊙ h_{t-1}); constrain u >= 0 } cell A extends P { constrain u <= 1 }")
+    low, high = cell.parameter["u"].bounds
+    assert low is None
+    assert high.text == "1"
+    gone = cell_of("cell P { h_t = tanh(W x_t + u ⊙ h_{t-1}); constrain u >= 0 } cell A extends P { h_t = W x_t }")
+    assert set(gone.parameter) == {"W"}
+
+
+def test_starting_values_go_with_a_cell_inside_another():
+    cell = cell_of("""
+        state c_1: n
+        h_{1,t}, c_{1,t} = UR_LSTM(x_t, h_{1,t-1}, c_{1,t-1})
+        h_{2,t}, c_{2,t} = UR_LSTM(h_{1,t}, h_{2,t-1}, c_{2,t-1})
+        output h_2""")
+    for at in "12":
+        (value,) = cell.parameter[f"b_r_{at}"].init.arguments
+        assert {node.name for node in value.walk() if isinstance(node, typed.Parameter)} == {f"b_f_{at}"}

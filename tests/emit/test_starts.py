@@ -58,6 +58,31 @@ def test_frozen_parameters_are_saved_and_not_trained():
     torch.testing.assert_close(scripted(x)[0], layer(x)[0])
 
 
+def test_bounds_hold_from_the_start_and_after_a_step():
+    lines = """
+        hyper T = 4
+        constrain abs(b_i) <= 2^(1/T)
+        constrain b_f >= 0
+        constrain U <= 0.01
+        init b_f = normal(1)
+        init b_i = normal(9)"""
+    layer = build.layer(GATES + lines, 3, 40, dtype=torch.float64, num_layers=2, T=2.0)
+    for found in layer.layers.values():
+        assert found.b_i.abs().max().item() == pytest.approx(math.sqrt(2))
+        assert found.b_f.min().item() == 0
+        assert found.U.max().item() == pytest.approx(0.01)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter += 1
+    assert layer.layers["l1"].b_i.max() > 2
+    layer.constrain_()
+    for found in layer.layers.values():
+        assert found.b_i.max().item() == pytest.approx(math.sqrt(2))
+        assert found.U.max().item() == pytest.approx(0.01)
+        assert found.W.max() > 1  # nothing was said about it
+    torch.jit.script(layer)
+
+
 SOFTMAX = """
     i_t = W_i x_t + U_i h_{t-1} + b_i
     m_t = max(m_{t-1} - k, i_t)

@@ -121,6 +121,8 @@ single_items: st.SearchStrategy[tree.Item] = st.one_of(
     st.builds(tree.Hyper, parameters, constants),
     st.builds(tree.Share, parameters, parameters),
     st.builds(tree.Init, patterns, schemes),
+    st.builds(tree.Constrain, parameters, constants, st.none() | constants),
+    st.builds(tree.Constrain, parameters, st.none(), constants),
     st.builds(tree.Drop, st.lists(parameters, min_size=1, max_size=3).map(tuple)),
     st.builds(tree.ClaimCount, st.sampled_from(sorted(QUANTITIES)), sizes, constants, labels),
     st.builds(tree.ClaimRange, constants, relations, names, relations, constants),

@@ -32,6 +32,15 @@ def test_an_lstm_learns_digits() -> None:
     assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 
+def test_parameters_stay_within_their_bounds(tmp_path: Path) -> None:
+    spec = "cell C { h_t = tanh(W x_t + u ⊙ h_{t-1} + b); constrain abs(u) <= 0.01; constrain b >= 0 }"
+    train(quick(cell=spec, epochs=1, optimiser="adam", lr=0.1, out=str(tmp_path)))
+    model, _ = load_model(tmp_path / "last.safetensors")
+    step = model.rnn.layers["l0"]  # type: ignore[union-attr,index]
+    assert step.u.abs().max() <= 0.01
+    assert 0 == step.b.min() < step.b.max()
+
+
 @pytest.mark.parametrize("task", ["adding", "copy"])
 def test_the_other_tasks_learn(task: str) -> None:
     size = {"length": 8} if task == "adding" else {"symbols": 2, "delay": 2}

@@ -39,6 +39,7 @@ class Constructor:
                 "steps_first",
                 "restored",
                 "reset_parameters",
+                "constrain_",
             ),
             *identifiers.MODULE_ATTRIBUTES,
         )

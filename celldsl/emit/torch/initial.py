@@ -128,6 +128,21 @@ def _default(info: ParameterInfo) -> InitCall:
     return InitCall("zeros") if info.bias else InitCall("default")
 
 
+def constraints(schedule: Schedule, attributes: dict[str, str]) -> list[str]:
+    """The statements of `constrain_`: each parameter with bounds is brought back between them."""
+    printer = _printer(schedule, attributes)
+    result: list[str] = []
+    for info in schedule.cell.parameters:
+        if info.bounds is not None:
+            words = [
+                f"{side}={printer.text(value)}"
+                for side, value in zip(("min", "max"), info.bounds, strict=True)
+                if value
+            ]
+            result += lines(f"{read(attributes[info.name])}.clamp_({', '.join(words)})")
+    return result
+
+
 def first_values(schedule: Schedule, attributes: dict[str, str]) -> list[str]:
     """The first value of every tensor of the state: (batch, width) each, made like `x`."""
     printer = _printer(schedule, attributes)

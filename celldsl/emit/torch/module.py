@@ -17,7 +17,7 @@ from celldsl.check.cell import Cell, Expr, Num, Setting, SignalInfo
 from celldsl.check.width import Shape, Width
 from celldsl.emit.torch import identifiers, noise
 from celldsl.emit.torch.construct import Constructor
-from celldsl.emit.torch.initial import first_values, resets
+from celldsl.emit.torch.initial import constraints, first_values, resets
 from celldsl.emit.torch.lines import LIMIT, lines
 from celldsl.emit.torch.printer import named, width_text
 from celldsl.emit.torch.sequence import Body, Writer, carried
@@ -81,6 +81,7 @@ class View:
         self.sequence = scope.new("sequence")
         self.initial_state = scope.new("initial_state")
         self.reset_parameters = scope.new("reset_parameters")
+        self.constrain = scope.new("constrain_")
 
         self.writer = Writer(schedule, attributes)
         self.writer.noise = self.noise = scope.new(noise.METHOD)
@@ -92,6 +93,7 @@ class View:
         self.state_type = "State" if len(self.states) > 1 else "Tensor" if self.states else "Tuple[()]"
         self.state_words = ", ".join(f"{info.name}_{{t-{delay}}}" for info, delay in self.states)
         self.resets = resets(schedule, attributes, self.constructor.hidden_attribute)
+        self.constraints = constraints(schedule, attributes)
         self.step_repr = _quoted(self.constructor.shown)
         self.first_state = lines(f"return {', '.join(first_values(schedule, attributes)) or '()'}")
 
