@@ -19,8 +19,9 @@ from celldsl.check.cell import Cell, Num, Setting
 from celldsl.check.width import SCALAR
 from celldsl.emit.torch.module import View
 from celldsl.runtime.kernel.kernel import DTYPES, Kernel
+from celldsl.runtime.kernel.memory import product
 from celldsl.runtime.kernel.once import Once, work_out
-from celldsl.runtime.kernel.operator import Operator, operator_of
+from celldsl.runtime.kernel.operator import Operator, operator_of, plainly
 from celldsl.schedule import plan_kernels, plan_module
 from celldsl.schedule.cpu import takes
 from celldsl.schedule.cpu_program import refuse
@@ -162,7 +163,7 @@ def run(
         open_call(*key)
     call = CALLS[key]
     constants, matrices = call.once.run(step, inputs[0])
-    before = () if call.blocks is None else (_hoisted(call.blocks, inputs, matrices),)
+    before = () if call.blocks is None else (_hoisted(call.blocks, inputs, matrices, portable),)
     tensors = (rows.sizes, *inputs, *before, *first, *constants, *matrices)
     compute = call.operator.portable if portable else call.operator
     output, *last = compute(tensors, rows.steps, rows.batch, call.widths, call.settings)
@@ -170,12 +171,16 @@ def run(
 
 
 def _hoisted(
-    blocks: tuple[tuple[tuple[int, int], ...], ...], inputs: Sequence[Tensor], matrices: Sequence[Tensor]
+    blocks: tuple[tuple[tuple[int, int], ...], ...],
+    inputs: Sequence[Tensor],
+    matrices: Sequence[Tensor],
+    portable: bool,
 ) -> Tensor:
     """The hoisted products of all steps, side by side: (…, widths)."""
     if all(len(terms) == 1 and terms[0][1] == blocks[0][0][1] for terms in blocks):
         stacked = [matrices[terms[0][0]] for terms in blocks]
-        return functional.linear(inputs[blocks[0][0][1]], torch.cat(stacked) if len(stacked) > 1 else stacked[0])
+        x, matrix = inputs[blocks[0][0][1]], torch.cat(stacked) if len(stacked) > 1 else stacked[0]
+        return functional.linear(x, matrix) if portable or not plainly((x, matrix)) else product(x, matrix)
     parts = []
     for terms in blocks:
         products = [functional.linear(inputs[name], matrices[matrix]) for matrix, name in terms]

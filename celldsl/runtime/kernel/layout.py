@@ -15,6 +15,7 @@ from torch import Tensor
 
 from celldsl.check.width import Shape
 from celldsl.emit.cpu.arguments import Arguments
+from celldsl.runtime.kernel.memory import REUSED
 from celldsl.schedule.cpu_program import Symbol
 from celldsl.symbolic.algebra import signal_symbol
 
@@ -126,7 +127,7 @@ class Layout:
         lead = like.shape[:-1]
         found = [like.new_empty((*lead, width)) for width in sizes.results]
         if self.hands_back:
-            found.append(like.new_empty((math.prod(lead), sizes.handed)))
+            found.append(REUSED.empty(like, (math.prod(lead), sizes.handed)))
         total = sum(t.numel() for t in (tensors[at] for at in self.summed_from) if t is not None)
         found.append(like.new_zeros(total))
         return found

@@ -78,12 +78,7 @@ class Operator:
         """The output and the last states, by the operator that the moment asks for. Plain eager tensors take a
         shorter way than the dispatcher's."""
         train = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-        if (
-            torch.compiler.is_compiling()
-            or torch._C._len_torch_dispatch_stack()
-            or torch.jit.is_tracing()
-            or not PLAIN.issuperset(map(type, tensors))
-        ):
+        if not plainly(tensors):
             call = self.train if train else self.infer
             present, absent = _present(tensors)
             results = call(present, absent, steps, batch, widths, settings)
@@ -227,6 +222,13 @@ def operator_of(kernel: Kernel) -> Operator:
     if kernel.text not in _operators:
         _operators[kernel.text] = Operator(kernel)
     return _operators[kernel.text]
+
+
+def plainly(tensors: Tensors) -> bool:
+    """Whether tensors are plain ones, and nobody compiles, traces or looks on."""
+    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() or torch.jit.is_tracing():
+        return False
+    return PLAIN.issuperset(map(type, tensors))
 
 
 def _present(tensors: Tensors) -> tuple[list[Tensor], list[int]]:
