@@ -170,7 +170,11 @@ def _grouped(experiment: Experiment, states: list[State]) -> Group:
         axes=axes,
         cell=str(header.get("cell", states[0].point.settings.get("cell", "lstm"))),
         parameters=dict(header.get("parameters", {})),
-        settings=dict(header.get("settings", states[0].point.settings)),
+        settings={
+            name: value
+            for name, value in header.get("settings", states[0].point.settings).items()
+            if name not in ("data_dir", "out")  # where things lay on one machine helps nobody on another
+        },
         runs=[_run(experiment, state) for state in states],
         published=experiment.paper_value(axes),
     )
