@@ -14,7 +14,7 @@ from celldsl.runtime.kernel import build
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("CELLDSL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(build, "FLAGS", tuple("-O0" if flag == "-O3" else flag for flag in build.FLAGS))
+    monkeypatch.setattr(build, "FLAGS", tuple("-O0" if flag == "-O2" else flag for flag in build.FLAGS))
     probed, placed = build.why_not, cache.folder  # some tests replace them
     placed.cache_clear()
     probed.cache_clear()

@@ -13,4 +13,4 @@ def _quick_builds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     if reason is not None:
         pytest.skip(f"no kernel can be built here: {reason}")
     if request.node.get_closest_marker("slow") is None:
-        monkeypatch.setattr(build, "FLAGS", tuple("-O1" if flag == "-O3" else flag for flag in build.FLAGS))
+        monkeypatch.setattr(build, "FLAGS", tuple("-O1" if flag == "-O2" else flag for flag in build.FLAGS))

@@ -188,7 +188,7 @@ import torch
 from celldsl.runtime.kernel import build, cells
 from tests.cpu import parity
 from tests.cpu.odd import ODD
-build.FLAGS = tuple("-O1" if flag == "-O3" else flag for flag in build.FLAGS) + {flags}
+build.FLAGS = tuple("-O1" if flag == "-O2" else flag for flag in build.FLAGS) + {flags}
 for name in ("lstm", "Delayed"):
     for variant in ("folded", "hoisted"):
         cells.takes = lambda *_: variant == "hoisted"
