@@ -101,6 +101,7 @@ def _extras() -> Iterator[Finding]:
         "bench": "celldsl bench runs",
         "test": "the project's own tests run",
         "ray": "experiments run on several machines",
+        "tensorboard": "training writes what TensorBoard reads",
         "peers": "cells are compared with Keras, Flax and xlstm in the tests",
     }
     for extra in CONTAINS:
