@@ -154,8 +154,17 @@ class _Layout:
         """`repeat l = 1..L {`; what stands between the braces are statements as those of a cell."""
         tokens = [replace(self._peek(), type="REPEAT")]
         self.at += 1
-        while self._peek().type not in LINE_ENDS | {"END_OF_TEXT", "LBRACE", "RBRACE"}:
-            tokens.append(self._peek())
+        groups = 0  # how many a fraction still takes
+        while self._peek().type not in LINE_ENDS | {"END_OF_TEXT", "RBRACE"}:
+            token = self._peek()
+            if token.type == "LBRACE":
+                if not groups and tokens[-1].type != "CARET":
+                    break
+                groups = max(groups - 1, 0)
+                tokens += self._group()
+                continue
+            groups = 2 if token.type == "FRACTION" else 0
+            tokens.append(token)
             self.at += 1
         ahead = 0
         while self._peek(ahead).type == "NEWLINE":
@@ -168,6 +177,16 @@ class _Layout:
         opener = replace(opener, type="OPEN")
         self.blocks.append(opener)
         yield Statement("rounds", [*mark_bounds(tokens, self.vocabulary), opener])
+
+    def _group(self) -> list[Token]:
+        """The tokens of a group in braces, up to the end of its line."""
+        begin, depth = self.at, 0
+        while self._peek().type not in LINE_ENDS | {"END_OF_TEXT"}:
+            depth += {"LBRACE": 1, "RBRACE": -1}.get(self._peek().type, 0)
+            self.at += 1
+            if depth == 0:
+                break
+        return self.tokens[begin : self.at]
 
     def _close_block(self, token: Token) -> Statement:
         self.blocks.pop()

@@ -184,3 +184,11 @@ def test_where_statements_end() -> None:
 def test_white_space_says_nothing(change) -> None:
     text = 'cell C {\n  "Cell."\n  h_t = tanh(W x_t\n    + U h_{t-1})  (1)\n  claim params = m n + n^2\n}'
     assert parse(Source(change(text))) == parse(Source(text))
+
+
+def test_braces_in_the_bounds_of_rounds_open_no_body():
+    text = r"cell A { repeat l = 1, \frac{L}{2} \ldots L^{10} { s_{l,t} = b_l } }"
+    (rounds,) = parse(Source(text)).cells[0].items
+    assert isinstance(rounds, tree.Repeat)
+    assert [type(bound) for bound in (rounds.second, rounds.last)] == [tree.Binary, tree.Binary]
+    assert len(rounds.items) == 1
