@@ -101,11 +101,12 @@ def test_measured_numbers_are_those_of_the_report():
 
 def test_the_two_commands():
     bench, test = INSTALLS
-    for line, extra, last in ((bench, "bench", "celldsl bench"), (test, "test", "pytest")):
+    for line, extra, last in ((bench, "bench", "celldsl bench"), (test, "test", "pytest -n auto --dist loadfile")):
         assert line == (
             f"python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e '.[{extra}]' && .venv/bin/{last}"
         )
-    assert test.endswith("/pytest"), "what .ci/run looks for"
+    looked_for = re.search(r"grep -E '([^']+)' README\.md", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    assert looked_for and re.search(looked_for[1], test), "what .ci/run looks for"
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", TEXT))))
