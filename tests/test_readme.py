@@ -106,7 +106,8 @@ def test_the_two_commands():
             f"python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e '.[{extra}]' && .venv/bin/{last}"
         )
     looked_for = re.search(r"grep -E '([^']+)' README\.md", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
-    assert looked_for and re.search(looked_for[1], test), "what .ci/run looks for"
+    assert looked_for
+    assert re.search(looked_for[1], test), "what .ci/run looks for"
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", TEXT))))

@@ -215,8 +215,14 @@ def _repeat(item: tree.Repeat, style: Style) -> str:
     return "\n".join([head, *body, "}"])
 
 
+_SHORT = (tree.Name, tree.Number)
+
+
 def _is_short(item: tree.Repeat) -> bool:
-    return isinstance(item.first, tree.Number) and isinstance(item.last, (tree.Name, tree.Number))
+    """Whether `1..L` reads as it should without blanks: `0.5..L` and `1e5..L` would not."""
+    ends = item.first, item.last
+    numbers = [each.text for each in ends if isinstance(each, tree.Number)]
+    return isinstance(item.first, tree.Number) and all(map(str.isdigit, numbers)) and isinstance(item.last, _SHORT)
 
 
 def _drop(item: tree.Drop, style: Style) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from celldsl.source import Source
-from celldsl.syntax import parse, tree
+from celldsl.syntax import parse, tree, write
 from celldsl.syntax.tree import Binary, Call, Juxtaposition, Name, Negative, Number, Typed
 
 from .reading import item, items
@@ -192,3 +192,9 @@ def test_braces_in_the_bounds_of_rounds_open_no_body():
     assert isinstance(rounds, tree.Repeat)
     assert [type(bound) for bound in (rounds.second, rounds.last)] == [tree.Binary, tree.Binary]
     assert len(rounds.items) == 1
+
+
+@pytest.mark.parametrize("first", ["0.0", "1e5", "2"])
+def test_bounds_of_rounds_are_written_as_they_are_read(first):
+    tree_of = parse(Source(f"cell A {{ repeat l = {first} .. L {{ s_{{l,t}} = b_l }} }}"))
+    assert parse(Source(write(tree_of))) == tree_of
