@@ -440,10 +440,26 @@ CELLDSL_INLINE void tile(const Piece* pieces, int count, int64_t row, const real
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v) sum[r][v] = first ? vec{} : load(out + r * stride + v * LANES);
+  // A few sums alone would wait for each other's multiply-adds: entries of even and odd k are then summed apart.
+  constexpr int ways = rows * vectors < 8 ? 2 : 1;
+  vec more[rows][vectors]{};
   for (int piece = 0; piece < count; ++piece) {
     const int64_t step = pieces[piece].stride, length = pieces[piece].length;
     const real* a = pieces[piece].p + row * step;
-    for (int64_t k = 0; k < length; ++k, panel += vectors * LANES) {
+    int64_t k = 0;
+    if constexpr (ways == 2)
+      for (; k + 2 <= length; k += 2, panel += 2 * vectors * LANES) {
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; ++r) {
+          const vec x = broadcast(a[r * step + k]), y = broadcast(a[r * step + k + 1]);
+#pragma GCC unroll 8
+          for (int v = 0; v < vectors; ++v) {
+            sum[r][v] += load(panel + v * LANES) * x;
+            more[r][v] += load(panel + (vectors + v) * LANES) * y;
+          }
+        }
+      }
+    for (; k < length; ++k, panel += vectors * LANES) {
       vec w[vectors];
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; ++v) w[v] = load(panel + v * LANES);
@@ -455,6 +471,11 @@ CELLDSL_INLINE void tile(const Piece* pieces, int count, int64_t row, const real
       }
     }
   }
+  if constexpr (ways == 2)
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) sum[r][v] += more[r][v];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 8
