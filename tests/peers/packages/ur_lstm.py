@@ -1,4 +1,7 @@
-"""ur-lstm-torch: the uniform-refine LSTM. A vector of its own starts its gates; two biases a gate besides."""
+"""ur-lstm-torch: the uniform-refine LSTM. A vector of its own starts its gates; two biases a gate besides.
+
+The package asks for torch below 2, which it does not need: `pip install --no-deps ur-lstm-torch`.
+"""
 
 from __future__ import annotations
 
