@@ -198,6 +198,7 @@ def test_a_run_that_another_process_has_is_left_to_it(tmp_path, monkeypatch):
     experiment, out = trial(seed=[0], lr=[1e-2]), tmp_path / "out"
     told = Told()
     point = experiment.points()[0]
+    ExperimentFolder(out).open(experiment)
     with ExperimentFolder(out).point(point).locked() as free:
         assert free
         report = run(experiment, out, machine=CPU, pool=Here(), watch=told)
