@@ -201,6 +201,7 @@ _WORDS = """
     cumsum reverse_cumsum cumax rmsnorm layernorm rows parts_of up pack multiply tile Rows Arena Matrix Product
     Barrier Piece Tile Forward Backward Memory At r j k w at lane lanes count part parts b t save work time first
     last row zeros run step handed packed before upstream sizes threads split steps batch most_rows chunk products
+    ahead outer
     """
 RESERVED = frozenset(_WORDS.split())
 """Names that no value of a kernel may have: C++'s, the support code's, and those of the generated functions."""

@@ -116,6 +116,7 @@ class _Direction:
         yield from self._call()
         yield from self._memory()
         yield from self._at()
+        yield from self._ahead()
         for number, stage in enumerate(self.steps.stages):
             for group in stage.groups:
                 yield from self._lanes(number, group)
@@ -244,8 +245,8 @@ class _Direction:
         yield "  real* zeros = nullptr;"
         for name in self._memory_names():
             yield f"  real* {name} = nullptr;"
-        for at in range(self._most_products()):
-            yield f"  real* product_{at} = nullptr;"
+        for name, _ in self._own_sizes():
+            yield f"  real* {name} = nullptr;"
         yield ""
         yield f"  static int64_t shared_reals(const {self.type}& k, int64_t rows) {{"
         yield "    int64_t total = 0;"
@@ -269,6 +270,10 @@ class _Direction:
         for gather in self.gathers:
             name = self.names[gather.symbol]
             yield f"    std::fill({name}, {name} + {self.width(gather.shape)}, real(0));"
+        if self.back and not self.schedule.hoist:
+            # Weight gradients multiply padding too: what lies there must not be subnormal, which is slow.
+            size = next(size for name, size in self._shared_sizes() if name == "handed")
+            yield f"    std::fill(handed, handed + {size}, real(0));"
         if self.back:
             for at, (operand, columns) in enumerate(self._weight_list()):
                 yield f"    std::fill(weight_{at}, weight_{at} + weight_reals({columns}, {operand}), real(0));"
@@ -324,6 +329,11 @@ class _Direction:
                     text = f"std::max<int64_t>({text}, k.products[{number + at}].stride())"
                 number += len(group.products)
             sizes.append((f"product_{at}", f"rows * ({text}) + 4 * LANES"))
+        if self._weight_list():
+            widest = "int64_t(0)"
+            for operand in dict.fromkeys(operand for operand, _ in self._weight_list()):
+                widest = f"std::max<int64_t>({widest}, {operand})"
+            sizes.append(("outer", f"k.chunk * rows * ({widest})"))
         return sizes
 
     def _switching(self) -> tuple[Buffer, ...]:
@@ -369,6 +379,24 @@ class _Direction:
         yield "    (void)now;"
         yield "  }"
         yield "};"
+        yield ""
+
+    def _ahead(self) -> Iterator[str]:
+        """Brings what a step streams through near the processor. Backward in time no hardware sees the pattern, and at
+        most cells' sizes waiting for saved values would take longer than computing with them."""
+        read = ("input", "before", "upstream", *(("saved", "history") if self.back else ()))
+        written = ("result", *(("handed",) if self.schedule.hoist else ())) if self.back else ("saved", "history")
+        deepest = {buffer: max(d for b, d in self.rows if b is buffer) for buffer, _ in self.rows}
+        yield "template <bool save>"
+        yield f"void ahead(const {self.type}& k, const {self.type}At& at, Part part) {{"
+        for (buffer, delay), name in self.rows.items():
+            size = self.row_size(buffer)
+            if buffer.kind in read and delay == deepest[buffer]:
+                yield f"  fetch<0>(at.{name}, at.rows, {size}, part);"
+            elif buffer.kind in written and not delay:
+                yield f"  {'' if self.back else 'if constexpr (save) '}fetch<1>(at.{name}, at.rows, {size}, part);"
+        yield "  (void)k; (void)at; (void)part;"
+        yield "}"
         yield ""
 
     def _located(self, buffer: Buffer, delay: int) -> str:
@@ -631,7 +659,7 @@ class _Direction:
             operand, columns = self._weight_list()[at]
             before = "".join(f" + {self.width(shape)}" for shape in product.before)
             place = self._operand_place(product.operand)
-            yield f"  gather_weight(w.weight_{at}, {operand}, {columns}, t0, t1, [&](int64_t t) {{"
+            yield f"  gather_weight(w.weight_{at}, w.outer, {operand}, {columns}, t0, t1, [&](int64_t t) {{"
             yield f"    return Outer{{k.time.rows(t, r0, w.rows), {self._located_for_weights(place)},"
             yield f"                 Rows{{w.handed + (t % k.chunk) * w.rows * row{before}, row}}}};"
             yield "  });"

@@ -7,6 +7,7 @@ void sequence(const Call& k, typename Call::Memory& w, int64_t r0, Part part, Ba
   if constexpr (Call::backward) {
     for (int64_t t = k.steps; t-- > 0;) {
       const typename Call::At at(k, w, t, r0);
+      if (t > 0) ahead<save>(k, typename Call::At(k, w, t - 1, r0), part);
       if (at.rows > 0) step<save>(k, w, at, part, barrier);
       if (Call::weight_count > 0 && t % k.chunk == 0) gather_weights(k, w, t, std::min(t + k.chunk, k.steps), r0);
     }
@@ -14,6 +15,7 @@ void sequence(const Call& k, typename Call::Memory& w, int64_t r0, Part part, Ba
     for (int64_t t = 0; t < k.steps; ++t) {
       const typename Call::At at(k, w, t, r0);
       if (at.rows <= 0) break;
+      if (t + 1 < k.steps) ahead<save>(k, typename Call::At(k, w, t + 1, r0), part);
       step<save>(k, w, at, part, barrier);
     }
   }

@@ -38,6 +38,17 @@ struct Part {
   int64_t last(int64_t lanes, int64_t block) const { return parts_of(lanes, block) * (number + 1) / of; }
 };
 
+// Asks for rows of `size` reals, or a part's share of them, so that they are near when the next step comes.
+// write: 1 if they are to be written.
+template <int write>
+inline void fetch(Rows rows, int64_t count, int64_t size, Part part) {
+  constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(real));
+  if (rows.stride == size && part.of == 1) size *= count, count = 1;
+  const int64_t begin = size * part.number / part.of, end = size * (part.number + 1) / part.of;
+  for (int64_t r = 0; r < count; ++r)
+    for (int64_t j = begin; j < end; j += line) __builtin_prefetch(rows[r] + j, write, 2);
+}
+
 // Lanes of a block: all, without padding between gates, while the results of a block stay in the first-level cache;
 // else so many that they do, or that every part has some.
 inline int64_t lane_block(int64_t lanes, int64_t gates, int64_t parts, int64_t rows) {
@@ -86,19 +97,37 @@ inline int64_t weight_reals(int64_t columns, int64_t operand) {
   return parts_of(columns, LANES * VECTORS) * LANES * VECTORS * operand;
 }
 
-template <int high, int vectors, class Steps>
-CELLDSL_INLINE void outer_tile(real* out, int64_t column, int64_t from, int64_t t0, int64_t t1, const Steps& steps) {
+constexpr int HIGH = 6;  // entries of the operand in a tile
+
+// The operand's rows of these steps, the last step first, HIGH entries of all rows together: read once for each panel of
+// columns, they stream, where rows that lie far apart would be looked for one by one.
+inline void pack_operand(real* to, int64_t operand, const Outer* steps, int64_t count) {
+  for (int64_t from = 0; from < operand; from += HIGH) {
+    const int64_t high = std::min<int64_t>(HIGH, operand - from);
+    for (int64_t t = count; t-- > 0;) {
+      const real* a = steps[t].operand.p + from;
+      for (int64_t r = 0; r < steps[t].rows; ++r, a += steps[t].operand.stride, to += high) {
+        if (high == HIGH)
+          for (int i = 0; i < HIGH; ++i) to[i] = a[i];
+        else
+          for (int64_t i = 0; i < high; ++i) to[i] = a[i];
+      }
+    }
+  }
+}
+
+template <int high, int vectors>
+CELLDSL_INLINE void outer_tile(real* out, int64_t column, const real* a, const Outer* steps, int64_t count) {
   constexpr int width = VECTORS * LANES;
   vec sum[high][vectors];
 #pragma GCC unroll 8
   for (int i = 0; i < high; ++i)
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v) sum[i][v] = load(out + i * width + v * LANES);
-  for (int64_t t = t1; t-- > t0;) {
-    const Outer& step = steps[t - t0];
-    const real* a = step.operand.p + from;
+  for (int64_t t = count; t-- > 0;) {
+    const Outer& step = steps[t];
     const real* g = step.cotangent.p + column;
-    for (int64_t r = 0; r < step.rows; ++r, a += step.operand.stride, g += step.cotangent.stride) {
+    for (int64_t r = 0; r < step.rows; ++r, a += high, g += step.cotangent.stride) {
       vec c[vectors];
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; ++v) c[v] = load(g + v * LANES);
@@ -117,31 +146,41 @@ CELLDSL_INLINE void outer_tile(real* out, int64_t column, int64_t from, int64_t 
 }
 
 template <int vectors>
-inline void outer_panel(real* panel, int64_t column, int64_t operand, int64_t t0, int64_t t1, const Outer* steps) {
+inline void outer_panel(real* panel, int64_t column, int64_t operand, const real* a, int64_t rows, const Outer* steps, int64_t count) {
   constexpr int width = VECTORS * LANES;
   int64_t from = 0;
-  for (; from + 6 <= operand; from += 6) outer_tile<6, vectors>(panel + from * width, column, from, t0, t1, steps);
+  for (; from + HIGH <= operand; from += HIGH)
+    outer_tile<HIGH, vectors>(panel + from * width, column, a + from * rows, steps, count);
+  panel += from * width;
+  a += from * rows;
   switch (operand - from) {
-    case 5: outer_tile<5, vectors>(panel + from * width, column, from, t0, t1, steps); break;
-    case 4: outer_tile<4, vectors>(panel + from * width, column, from, t0, t1, steps); break;
-    case 3: outer_tile<3, vectors>(panel + from * width, column, from, t0, t1, steps); break;
-    case 2: outer_tile<2, vectors>(panel + from * width, column, from, t0, t1, steps); break;
-    case 1: outer_tile<1, vectors>(panel + from * width, column, from, t0, t1, steps); break;
+    case 5: outer_tile<5, vectors>(panel, column, a, steps, count); break;
+    case 4: outer_tile<4, vectors>(panel, column, a, steps, count); break;
+    case 3: outer_tile<3, vectors>(panel, column, a, steps, count); break;
+    case 2: outer_tile<2, vectors>(panel, column, a, steps, count); break;
+    case 1: outer_tile<1, vectors>(panel, column, a, steps, count); break;
     default: break;
   }
 }
 
+// packed: room for the operand's rows of all steps t0 to t1.
 template <class Step>
-inline void gather_weight(real* out, int64_t operand, int64_t columns, int64_t t0, int64_t t1, const Step& step) {
+inline void gather_weight(real* out, real* packed, int64_t operand, int64_t columns, int64_t t0, int64_t t1, const Step& step) {
   constexpr int64_t width = VECTORS * LANES;
   Outer steps[64];
-  for (int64_t t = t0; t < t1; ++t) steps[t - t0] = step(t);
+  int64_t rows = 0;
+  for (int64_t t = t0; t < t1; ++t) {
+    steps[t - t0] = step(t);
+    rows += steps[t - t0].rows;
+  }
+  const int64_t count = t1 - t0;
+  pack_operand(packed, operand, steps, count);
   for (int64_t column = 0; column < columns; column += width, out += width * operand) {
     const int64_t vectors = std::min<int64_t>(VECTORS, parts_of(columns - column, LANES));
-    if (vectors == VECTORS) outer_panel<VECTORS>(out, column, operand, t0, t1, steps);
-    else if (vectors == 3) outer_panel<(VECTORS > 3 ? 3 : 1)>(out, column, operand, t0, t1, steps);
-    else if (vectors == 2) outer_panel<(VECTORS > 2 ? 2 : 1)>(out, column, operand, t0, t1, steps);
-    else outer_panel<1>(out, column, operand, t0, t1, steps);
+    if (vectors == VECTORS) outer_panel<VECTORS>(out, column, operand, packed, rows, steps, count);
+    else if (vectors == 3) outer_panel<(VECTORS > 3 ? 3 : 1)>(out, column, operand, packed, rows, steps, count);
+    else if (vectors == 2) outer_panel<(VECTORS > 2 ? 2 : 1)>(out, column, operand, packed, rows, steps, count);
+    else outer_panel<1>(out, column, operand, packed, rows, steps, count);
   }
 }
 

@@ -46,6 +46,11 @@ typedef whole ivec __attribute__((vector_size(BYTES)));
 typedef real loose __attribute__((vector_size(BYTES), aligned(sizeof(real)), may_alias));
 
 #define CELLDSL_INLINE inline __attribute__((always_inline))
+#ifdef CELLDSL_DOUBLE
+#define CELLDSL_ONES -1, -1, -1, -1
+#else
+#define CELLDSL_ONES -1, -1, -1, -1, -1, -1, -1, -1
+#endif
 
 // Subtracting 0 leaves every value as it is, and the compiler drops it; adding 0 would turn -0 into 0, and be computed.
 CELLDSL_INLINE vec broadcast(real value) { return value - vec{}; }
@@ -58,6 +63,15 @@ CELLDSL_INLINE vec load_part(const real* p, int count) {
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1u), p);
 #elif defined(__AVX512F__)
   return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1u), p);
+#elif defined(__AVX2__)
+  // The window of a row of ones and zeros that has `count` ones.
+  alignas(32) static const whole ones[2 * LANES] = {CELLDSL_ONES};
+  const __m256i kept = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(ones + LANES - count));
+#ifdef CELLDSL_DOUBLE
+  return _mm256_maskload_pd(p, kept);
+#else
+  return _mm256_maskload_ps(p, kept);
+#endif
 #else
   vec v{};
   for (int lane = 0; lane < LANES; ++lane)
@@ -70,6 +84,28 @@ CELLDSL_INLINE void store_part(real* p, vec v, int count) {
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1u), v);
 #elif defined(__AVX512F__)
   _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << count) - 1u), v);
+#elif defined(__AVX2__) && !defined(CELLDSL_DOUBLE)
+  // By fours, twos and ones: masked stores are slow on some processors.
+  __m128 rest = _mm256_castps256_ps128(v);
+  if (count & 4) {
+    _mm_storeu_ps(p, rest);
+    rest = _mm256_extractf128_ps(v, 1);
+    p += 4;
+  }
+  if (count & 2) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), rest);
+    rest = _mm_movehl_ps(rest, rest);
+    p += 2;
+  }
+  if (count & 1) _mm_store_ss(p, rest);
+#elif defined(__AVX2__)
+  __m128d rest = _mm256_castpd256_pd128(v);
+  if (count & 2) {
+    _mm_storeu_pd(p, rest);
+    rest = _mm256_extractf128_pd(v, 1);
+    p += 2;
+  }
+  if (count & 1) _mm_store_sd(p, rest);
 #else
   for (int lane = 0; lane < LANES; ++lane)
     if (lane < count) p[lane] = v[lane];
@@ -142,11 +178,31 @@ CELLDSL_INLINE vec scaled(vec p, vec k) {
 #endif
 }
 
+// The same for results that are neither subnormal nor infinite, in half the instructions.
+CELLDSL_INLINE vec scaled_within(vec p, vec k) {
+#if defined(__AVX512F__)
+  return scaled(p, k);
+#else
+  constexpr int mantissa = std::numeric_limits<real>::digits - 1;
+  constexpr whole bias = std::numeric_limits<real>::max_exponent - 1;
+#if defined(__AVX2__) && !defined(CELLDSL_DOUBLE)
+  const ivec whole_k = reinterpret_cast<ivec>(_mm256_cvtps_epi32(k));  // of NaN: any number, and p is NaN
+#else
+  const ivec whole_k = __builtin_convertvector(where(k == k, k, vec{}), ivec);
+#endif
+  return p * bits((whole_k + bias) << mantissa);
+#endif
+}
+
 CELLDSL_INLINE vec nearest(vec a) {
 #if defined(__AVX512F__) && !defined(CELLDSL_DOUBLE)
   return _mm512_roundscale_ps(a, 8);
 #elif defined(__AVX512F__)
   return _mm512_roundscale_pd(a, 8);
+#elif defined(__AVX2__) && !defined(CELLDSL_DOUBLE)
+  return _mm256_round_ps(a, 8);
+#elif defined(__AVX2__)
+  return _mm256_round_pd(a, 8);
 #else
   // Adding 1.5 * 2^mantissa leaves no room for a fraction.
   constexpr real big = sizeof(real) == 4 ? real(12582912.0) : real(6755399441055744.0);
@@ -156,7 +212,9 @@ CELLDSL_INLINE vec nearest(vec a) {
 #endif
 }
 
-// exp by 2^k e^r with |r| <= ln2 / 2; the polynomials are those of Moshier's Cephes.
+// exp by 2^k e^r with |r| <= ln2 / 2; the polynomials are those of Moshier's Cephes, summed in pairs (Estrin) so that
+// fewer multiply-adds wait for each other. tame: the result is neither subnormal nor infinite.
+template <bool tame = false>
 CELLDSL_INLINE vec exp_core(vec x) {
   const vec k = nearest(x * real(1.44269504088896340736));
 #ifdef CELLDSL_DOUBLE
@@ -166,17 +224,18 @@ CELLDSL_INLINE vec exp_core(vec x) {
   const vec p = r * ((real(1.26177193074810590878e-4) * rr + real(3.02994407707441961300e-2)) * rr + real(1));
   const vec q = ((real(3.00198505138664455042e-6) * rr + real(2.52448340349684104192e-3)) * rr +
                  real(2.27265548208155028766e-1)) * rr + real(2);
-  return scaled(real(1) + real(2) * (p / (q - p)), k);
+  const vec power = real(1) + real(2) * (p / (q - p));
 #else
   vec r = x - k * real(0.693359375);
   r = r - k * real(-2.12194440e-4);
-  vec p = real(1.9875691500e-4) * r + real(1.3981999507e-3);
-  p = p * r + real(8.3334519073e-3);
-  p = p * r + real(4.1665795894e-2);
-  p = p * r + real(1.6666665459e-1);
-  p = p * r + real(5.0000001201e-1);
-  return scaled(p * (r * r) + r + real(1), k);
+  const vec rr = r * r;
+  const vec high = real(1.9875691500e-4) * r + real(1.3981999507e-3);
+  const vec middle = real(8.3334519073e-3) * r + real(4.1665795894e-2);
+  const vec low = real(1.6666665459e-1) * r + real(5.0000001201e-1);
+  const vec power = ((high * rr + middle) * rr + low) * rr + r + real(1);
 #endif
+  if constexpr (tame) return scaled_within(power, k);
+  return scaled(power, k);
 }
 CELLDSL_INLINE vec exp(vec x) {
 #ifdef CELLDSL_DOUBLE
@@ -198,9 +257,9 @@ CELLDSL_INLINE vec reciprocal(vec d) {
 
 CELLDSL_INLINE vec sigmoid(vec x) {
 #ifdef CELLDSL_DOUBLE
-  return reciprocal(real(1) + exp_core(within(-x, real(-708), real(708))));
+  return reciprocal(real(1) + exp_core<true>(within(-x, real(-708), real(708))));
 #else
-  return reciprocal(real(1) + exp_core(within(-x, real(-87), real(87))));
+  return reciprocal(real(1) + exp_core<true>(within(-x, real(-87), real(87))));
 #endif
 }
 
@@ -211,21 +270,19 @@ CELLDSL_INLINE vec tanh(vec x) {
   const vec p = (real(-9.64399179425052238628e-1) * z - real(9.92877231001918586564e1)) * z - real(1.61468768441708447952e3);
   const vec q = ((z + real(1.12811678491632931402e2)) * z + real(2.23548839060100448583e3)) * z + real(4.84406305325125486048e3);
   const vec size = where(x < vec{}, -x, x);
-  const vec far = real(1) - real(2) / (exp_core(within(size * real(2), real(0), real(80))) + real(1));
+  const vec far = real(1) - real(2) / (exp_core<true>(within(size * real(2), real(0), real(80))) + real(1));
   return where(size < broadcast(real(0.625)), x + x * z * (p / q), where(x < vec{}, -far, far));
 #else
   // The rational approximation of Eigen: odd over even, on the interval where tanh is not yet 1.
   const vec a = within(x, real(-7.90531110763549805), real(7.90531110763549805));
-  const vec z = a * a;
-  vec p = real(-2.76076847742355e-16) * z + real(2.00018790482477e-13);
-  p = p * z + real(-8.60467152213735e-11);
-  p = p * z + real(5.12229709037114e-08);
-  p = p * z + real(1.48572235717979e-05);
-  p = p * z + real(6.37261928875436e-04);
-  p = p * z + real(4.89352455891786e-03);
-  vec q = real(1.19825839466702e-06) * z + real(1.18534705686654e-04);
-  q = q * z + real(2.26843463243900e-03);
-  q = q * z + real(4.89352518554385e-03);
+  const vec z = a * a, zz = z * z;
+  const vec p5 = real(2.00018790482477e-13) * z + real(-8.60467152213735e-11);
+  const vec p3 = real(5.12229709037114e-08) * z + real(1.48572235717979e-05);
+  const vec p1 = real(6.37261928875436e-04) * z + real(4.89352455891786e-03);
+  const vec p = ((real(-2.76076847742355e-16) * zz + p5) * zz + p3) * zz + p1;
+  const vec q3 = real(1.19825839466702e-06) * z + real(1.18534705686654e-04);
+  const vec q1 = real(2.26843463243900e-03) * z + real(4.89352518554385e-03);
+  const vec q = q3 * zz + q1;
   // q lies in [0.0049, 0.74]: a Newton step on its reciprocal is safe.
   const vec y = a * p;
 #if defined(__AVX512F__)
