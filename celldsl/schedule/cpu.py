@@ -15,8 +15,8 @@ from functools import cached_property
 
 from celldsl.check.cell import Cell, Expr, Signal
 from celldsl.check.width import Shape
-from celldsl.schedule.cpu_program import Multiply, Programs, Symbol, Weight, build
-from celldsl.schedule.cpu_stages import Buffer, Place, Steps, arrange
+from celldsl.schedule.cpu_program import Multiply, Programs, Symbol, Take, Weight, build
+from celldsl.schedule.cpu_stages import Buffer, Place, Steps, arrange, behind
 from celldsl.symbolic.algebra import dim_symbol, signal_symbol
 from celldsl.symbolic.form import Form
 
@@ -131,12 +131,21 @@ def plan(form: Form, hoist: bool = False) -> CpuSchedule:
     handed = Buffer("handed", "handed", tuple(programs.shapes[c] for c in cotangents))
     for at, symbol in enumerate(cotangents):
         back_homes[symbol] = (*back_homes.get(symbol, ()), Place(handed, handed.shapes[:at]))
+    operands = {weight.operand: _in_memory(weight.operand, programs, back_leaves) for weight in programs.weights}
     computed = {s.symbol for s in programs.backward}
     back_leaves = {s: p for s, p in back_leaves.items() if s not in computed}
     backward = arrange(programs.backward, back_leaves, back_homes, programs.shapes, names.__getitem__)
     products = _weight_products(programs, cotangents, handed)
-    operands = {weight.operand: back_leaves[weight.operand] for weight in programs.weights}
     return CpuSchedule(cell, programs, forward, backward, handed, products, names, operands)
+
+
+def _in_memory(symbol: Symbol, programs: Programs, leaves: dict[Symbol, Place]) -> Place:
+    """Where a value stands that is in memory, or a part of one that is."""
+    if symbol in leaves:
+        return leaves[symbol]
+    made = next(s for s in programs.forward if s.symbol == symbol)
+    assert isinstance(made, Take)
+    return behind(_in_memory(made.operand, programs, leaves), made.before)
 
 
 def takes(cell: Cell, sizes: dict[str, int], itemsize: int) -> bool:
@@ -198,10 +207,11 @@ _WORDS = """
     real whole vec ivec mask loose load store get put add broadcast where less between lanewise within scaled nearest
     bits exp exp_core reciprocal sigmoid tanh abs sign max min clamp relu hard_sigmoid hard_tanh softsign silu
     leaky_relu log log1p erf sin cos sqrt floor softplus log_sigmoid gelu elu power raised sum mean dot norm softmax
-    cumsum reverse_cumsum cumax rmsnorm layernorm rows parts_of up pack multiply tile Rows Arena Matrix Product
-    Barrier Piece Tile Forward Backward Memory At r j k w at lane lanes count part parts b t save work time first
-    last row zeros run step handed packed before upstream sizes threads split steps batch most_rows chunk products
-    """
+    cumsum reverse_cumsum cumax rmsnorm layernorm repeat block_sums
+    rows parts_of up pack multiply tile Rows Arena Matrix Product Barrier Piece Tile Forward Backward Memory At r j k
+    w at lane lanes count part parts b t save work time first last row zeros run step handed packed before upstream
+    sizes threads split steps batch most_rows chunk products
+"""
 RESERVED = frozenset(_WORDS.split())
 """Names that no value of a kernel may have: C++'s, the support code's, and those of the generated functions."""
 

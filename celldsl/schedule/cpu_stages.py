@@ -42,6 +42,11 @@ class Place:
     delay: int = 0
 
 
+def behind(place: Place, before: tuple[Shape, ...]) -> Place:
+    """The place behind vectors of these shapes, which begin at another."""
+    return replace(place, before=(*place.before, *before))
+
+
 @dataclass(frozen=True)
 class StackedProduct:
     """Products of one width that read the same operands: `gates` are computed as one."""
@@ -234,16 +239,16 @@ class _Planner:
 
     def _give_places(self, places: dict[Symbol, Place], stores: dict[Symbol, list[Place]]) -> None:
         for concat in (s for s in self.statements if isinstance(s, Concat)):
-            home = stores.pop(concat.symbol, [Place(Buffer(self.name(concat.symbol), "scratch", ()))])[0]
+            own = Buffer(self.name(concat.symbol), "scratch", (self.shapes[concat.symbol],))
+            homes = stores.pop(concat.symbol, [Place(own)])
             shapes = tuple(self.shapes[part] for part in concat.parts)
-            buffer = replace(home.buffer, shapes=shapes)
-            places[concat.symbol] = Place(buffer)
+            places[concat.symbol] = homes[0]
             for at, part in enumerate(concat.parts):
-                stores.setdefault(part, []).append(Place(buffer, shapes[:at]))
+                stores.setdefault(part, []).extend(behind(home, shapes[:at]) for home in homes)
         for symbol in self._crossing():
             made = self.made[symbol]
             if isinstance(made, Take):
-                places[symbol] = Place(places[made.operand].buffer, made.before)
+                places[symbol] = behind(places[made.operand], made.before)
             elif symbol not in places:
                 if symbol not in stores:
                     stores[symbol] = [Place(Buffer(self.name(symbol), "scratch", (self.shapes[symbol],)))]

@@ -47,7 +47,8 @@ def _steps(schedule: CpuSchedule, steps: Steps) -> Iterator[str]:
 
     for number, stage in enumerate(steps.stages):
         for along in stage.along:
-            yield f"stage {number}: {names[along.symbol]} = {along.function}({listed(list(along.operands))})"
+            times = "" if along.times is None else f", {along.times}"
+            yield f"stage {number}: {names[along.symbol]} = {along.function}({listed(list(along.operands))}{times})"
         for group in stage.groups:
             for product in group.products:
                 yield f"stage {number}: {_product(schedule, product)}"

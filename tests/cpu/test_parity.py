@@ -37,7 +37,7 @@ def test_everything_equals_the_portable_module(name, variant, monkeypatch):
             torch.testing.assert_close(kernel(*given)[0], portable(*given)[0], rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["lstm", "Delayed"])
+@pytest.mark.parametrize("name", ["lstm", "Delayed", "Stacked"])
 def test_lanes_split_over_threads(name, monkeypatch):
     """Large cells: every thread has its lanes, and waits for the others' before each product."""
     from celldsl.runtime.kernel import kernel as module
@@ -61,7 +61,7 @@ def test_float32(name):
     assert max(found.values()) <= 2e-5, found
 
 
-@pytest.mark.parametrize("name", ["lstm", "Delayed", "TwoInputs"])
+@pytest.mark.parametrize("name", ["lstm", "Delayed", "TwoInputs", "Parts"])
 @pytest.mark.parametrize("variant", ["folded", "hoisted"])
 def test_packed_sequences_layers_and_directions(name, variant, monkeypatch):
     parity.variant(monkeypatch, variant)
@@ -152,7 +152,7 @@ def test_nothing_is_read_before_it_is_written(monkeypatch):
     monkeypatch.setattr(module, "DTYPES", {torch.float64: ("CELLDSL_DOUBLE", "CELLDSL_POISON")})
     torch.use_deterministic_algorithms(True)  # fills new tensors with NaN
     try:
-        for name in ("lstm", "Delayed", "Projected"):
+        for name in ("lstm", "Delayed", "Projected", "Parts", "Repeats"):
             for variant in ("folded", "hoisted"):
                 parity.variant(monkeypatch, variant)
                 source = ODD.get(name, name)

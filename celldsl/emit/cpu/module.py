@@ -14,7 +14,7 @@ from celldsl.check.width import Shape
 from celldsl.emit.cpu.arguments import NUMBERS, Arguments, Pointer
 from celldsl.emit.cpu.printer import Printer
 from celldsl.schedule.cpu import CpuSchedule
-from celldsl.schedule.cpu_program import Along, Gather, Let, Symbol
+from celldsl.schedule.cpu_program import Along, Concat, Gather, Let, Symbol, Take
 from celldsl.schedule.cpu_stages import Buffer, Group, Place, StackedProduct, Stage, Steps
 from celldsl.symbolic.algebra import signal_symbol
 from celldsl.version import __version__
@@ -509,7 +509,7 @@ class _Direction:
         yield "  (void)barrier;"
         early = self._needs_barrier_first()
         for number, stage in enumerate(self.steps.stages):
-            if self._can_split() and (any(g.products for g in stage.groups) or (number == 0 and early)):
+            if self._can_split() and (number or early or any(g.products for g in stage.groups)):
                 yield "  if (barrier) barrier->wait();"
             yield from self._along(stage)
             for group in stage.groups:
@@ -519,7 +519,12 @@ class _Direction:
 
     def _needs_barrier_first(self) -> bool:
         """Whether memory of one step alone is read across lanes, and so may be overwritten too early."""
-        kinds = {self.steps.places[o].buffer.kind for p in self.products for o in p.operands}
+        across = {operand for product in self.products for operand in product.operands}
+        programs = self.schedule.programs
+        across |= {
+            s.symbol for s in (programs.backward if self.back else programs.forward) if isinstance(s, (Take, Concat))
+        }
+        kinds = {place.buffer.kind for symbol, place in self.steps.places.items() if symbol in across}
         return "scratch" in kinds or ("saved" in kinds and not self.back) or ("history" in kinds and not self.back)
 
     def _along(self, stage: Stage) -> Iterator[str]:
@@ -533,9 +538,13 @@ class _Direction:
     def _along_call(self, statement: Along) -> str:
         operands = ", ".join(self._row(operand) for operand in statement.operands)
         width = self.width(self.shapes[statement.operands[0]])
+        if statement.function == "block_sums":
+            width = self.width(statement.shape)
+        if statement.times is not None:
+            width += f", k.{self.arguments.widths[statement.times]}"
         stores = self.steps.stores[statement.symbol]
         target = f"at.{self.rows[stores[0].buffer, 0]}[r]{self.offset(stores[0])}"
-        if statement.shape.rank:
+        if statement.shape.rank or statement.times is not None:
             return f"along::{statement.function}({operands}, {target}, {width});"
         return f"*({target}) = along::{statement.function}({operands}, {width});"
 
@@ -632,7 +641,10 @@ class _Direction:
             before = "".join(f" + {self.width(shape)}" for shape in product.before)
             place = self._operand_place(product.operand)
             yield f"  gather_weight(w.weight_{at}, {operand}, {columns}, t0, t1, [&](int64_t t) {{"
-            yield f"    return Outer{{k.time.rows(t, r0, w.rows), {self._located_for_weights(place)},"
+            yield f"    Rows operand = {self._located_for_weights(place)};"
+            if place.before:
+                yield f"    operand.p += {self.offset(place).removeprefix(' + ')};"
+            yield "    return Outer{k.time.rows(t, r0, w.rows), operand,"
             yield f"                 Rows{{w.handed + (t % k.chunk) * w.rows * row{before}, row}}}};"
             yield "  });"
         yield "  (void)k; (void)w; (void)t0; (void)t1; (void)r0;"

@@ -42,7 +42,7 @@ struct Part {
 // else so many that they do, or that every part has some.
 inline int64_t lane_block(int64_t lanes, int64_t gates, int64_t parts, int64_t rows) {
   const int64_t room = 32768 / static_cast<int64_t>(sizeof(real)) / std::max<int64_t>(1, rows);
-  if (parts == 1 && lanes * gates <= std::max<int64_t>(room, 256)) return lanes;
+  if (parts == 1 && lanes * gates <= std::max<int64_t>(room, 256)) return std::max<int64_t>(1, lanes);
   const int64_t fit = std::max<int64_t>(1, 256 / (gates * LANES)) * LANES;
   const int64_t fair = up(parts_of(lanes, parts), LANES);
   return std::max<int64_t>(1, std::min(std::min(fit, fair), up(lanes, LANES)));

@@ -307,6 +307,13 @@ inline void cumax(const real* a, real* out, int64_t n) {
   softmax(a, out, n);
   cumsum(out, out, n);
 }
+// Every entry of n `times` times, one behind the other; and the other way, the sums of each `times` entries, n of them.
+inline void repeat(const real* a, real* out, int64_t n, int64_t times) {
+  for (int64_t j = 0; j < n; ++j) std::fill(out + j * times, out + (j + 1) * times, a[j]);
+}
+inline void block_sums(const real* a, real* out, int64_t n, int64_t times) {
+  for (int64_t j = 0; j < n; ++j) out[j] = sum(a + j * times, times);
+}
 inline void rmsnorm(const real* a, real* out, int64_t n) {
   const real scale = std::sqrt(dot(a, a, n) / real(n) + real(1e-5));
   for (int64_t j = 0; j < n; ++j) out[j] = a[j] / scale;

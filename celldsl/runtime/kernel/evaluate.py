@@ -14,6 +14,7 @@ import sympy
 import torch
 from torch import Tensor
 
+from celldsl.check.width import Shape
 from celldsl.schedule.cpu_program import Along, Concat, Let, Multiply, Programs, Symbol, Take
 from celldsl.symbolic.algebra import signal_symbol
 
@@ -78,8 +79,11 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def step(programs: Programs, values: Values, matrices: Sequence[Tensor], widths: Callable[[Symbol], int]) -> None:
-    """Runs the forward program: `values` holds the leaves, and all that the step computes afterwards."""
+def step(programs: Programs, values: Values, matrices: Sequence[Tensor], widths: Callable[[Shape], int]) -> None:
+    """Runs the forward program: `values` holds the leaves, and all that the step computes afterwards.
+
+    widths: of a vector of some shape, as a number.
+    """
     like = matrices[0] if matrices else next(iter(values.values()))
     for statement in programs.forward:
         if isinstance(statement, Let):
@@ -87,12 +91,16 @@ def step(programs: Programs, values: Values, matrices: Sequence[Tensor], widths:
         elif isinstance(statement, Multiply):
             terms = [values[t.operand] @ matrices[t.matrix].mT for t in statement.terms]
             values[statement.symbol] = reduce(torch.add, terms)
+        elif isinstance(statement, Along) and statement.function == "repeat":
+            operand = values[statement.operands[0]]
+            values[statement.symbol] = operand.repeat_interleave(widths(statement.shape) // operand.shape[-1], -1)
         elif isinstance(statement, Along):
             values[statement.symbol] = FUNCTIONS[statement.function](*(values[o] for o in statement.operands))
         elif isinstance(statement, Concat):
             values[statement.symbol] = torch.cat([values[part] for part in statement.parts], -1)
         elif isinstance(statement, Take):
-            raise AssertionError("no forward program takes parts")
+            start = sum(widths(shape) for shape in statement.before)
+            values[statement.symbol] = values[statement.operand].narrow(-1, start, widths(statement.shape))
 
 
 def sequence(
@@ -103,7 +111,7 @@ def sequence(
     initial: Mapping[tuple[str, int], Tensor],
     constants: Mapping[Symbol, Tensor],
     matrices: Sequence[Tensor],
-    widths: Callable[[Symbol], int],
+    widths: Callable[[Shape], int],
 ) -> tuple[Tensor, dict[tuple[str, int], Tensor]]:
     """A whole sequence by torch operations: the outputs (N, n), and the last state by (signal, delay).
 
@@ -114,7 +122,7 @@ def sequence(
     ended: dict[tuple[str, int], list[Tensor]] = {key: [] for key in carried}
     parts = None
     if before is not None:
-        sizes = [widths(block.symbol) for block in programs.hoisted]
+        sizes = [widths(block.shape) for block in programs.hoisted]
         parts = dict(zip((b.symbol for b in programs.hoisted), before.split(sizes, -1), strict=True))
     outputs: list[Tensor] = []
     at = 0
@@ -132,8 +140,9 @@ def sequence(
             values[signal_symbol(name, delay)] = value
         step(programs, values, matrices, widths)
         rows = {name: values[signal_symbol(name, 0)] for name, _ in carried}
-        rows = {n: v.expand(size, widths(signal_symbol(n, 0))) for n, v in rows.items()}
-        outputs.append(values[signal_symbol(cell.output, 0)].expand(size, widths(signal_symbol(cell.output, 0))))
+        rows = {n: v.expand(size, widths(cell.signal[n].shape)) for n, v in rows.items()}
+        output = values[signal_symbol(cell.output, 0)]
+        outputs.append(output.expand(size, widths(cell.signal[cell.output].shape)))
         carried = {(n, d): rows[n] if d == 1 else carried[n, d - 1] for n, d in carried}
         at += size
     last = {key: torch.cat([value, *reversed(ended[key])]) for key, value in carried.items()}

@@ -99,16 +99,15 @@ class Gradients:
         at = self._at[name]
         sequence = tensors[at] if at < len(tensors) else kept[at - len(tensors)]
         assert sequence is not None
-        sequence = sequence.reshape(-1, sequence.shape[-1])
-        if place.before:
-            sequence = sequence.narrow(1, layout.sum(place.before, widths), layout.symbol(operand, widths))
+        start, width = layout.sum(place.before, widths), layout.symbol(operand, widths)
+        sequence = _columns(sequence.reshape(-1, sequence.shape[-1]), start, width)
         if not delay:
             return cotangent.t() @ sequence
         signal = self._signal_of[name]
         first: list[Tensor | None] = []
         for back in range(1, delay + 1):
             value = tensors[layout.initials[signal, back]] if (signal, back) in layout.initials else None
-            first.append(None if value is None else value.reshape(batch, -1))
+            first.append(None if value is None else _columns(value.reshape(batch, -1), start, width))
         if tensors[0] is not None:
             return cotangent.t() @ delayed(sequence, tensors[0].tolist(), first)
         total = cotangent[delay * batch :].t() @ sequence[: max(0, steps - delay) * batch]
@@ -117,6 +116,10 @@ class Gradients:
             if value is not None:
                 total = total.addmm(cotangent[step * batch : (step + 1) * batch].t(), value)
         return total
+
+
+def _columns(matrix: Tensor, start: int, width: int) -> Tensor:
+    return matrix if matrix.shape[1] == width else matrix.narrow(1, start, width)
 
 
 def _unflattened(flat: Tensor, like: list[Tensor]) -> Sequence[Tensor]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from celldsl.check import cell as checked
 from celldsl.check.cell import Cell
+from celldsl.check.width import Shape, Width
 from celldsl.functions import FUNCTIONS as TABLE
 from celldsl.runtime.kernel.evaluate import FUNCTIONS
 from celldsl.schedule.cpu_program import Programs, Symbol
@@ -37,7 +38,13 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "outer": torch.outer,
     "scalar": lambda a: a.squeeze(-1),
 }
-"""By name; besides those, `number`, `eye` and `wide` take a number, and so do structures."""
+NUMBERED: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "wide": lambda a, n: a.expand(n),
+    "behind": lambda a, n: a[n:],
+    "first": lambda a, n: a[:n],
+    "repeat": lambda a, n: a.reshape(-1).repeat_interleave(n),
+}
+"""By name; besides those, `number` and `eye` take a number, and so do structures."""
 
 
 def _block_diagonal(blocks: Tensor, rows: int) -> Tensor:
@@ -101,8 +108,8 @@ class Once:
                 registers.append(torch.full((), number, dtype=like.dtype, device=like.device))
             elif name == "eye":
                 registers.append(torch.eye(int(number), dtype=like.dtype, device=like.device))
-            elif name == "wide":
-                registers.append(registers[reads[0]].expand(int(number)))
+            elif name in NUMBERED:
+                registers.append(NUMBERED[name](registers[reads[0]], int(number)))
             elif name in STRUCTURES:
                 registers.append(STRUCTURES[name](registers[reads[0]], int(number)))
             else:
@@ -178,9 +185,17 @@ class _Writer:
             return (
                 value if TABLE[node.function].rule in ("elementwise", "along", "outer") else self.do("scalar", [value])
             )
+        if isinstance(node, checked.Slice):
+            return self.part(reads[0], node.start, node.shape)
+        if isinstance(node, checked.Repeat):
+            return self.do("repeat", reads, float(node.times.at(self.sizes)))
         if isinstance(node, checked.Structured):
             return self.do(node.kind, reads, float(node.shape.dims[0].at(self.sizes)))
         return self.do(_NAMES[type(node)], reads)
+
+    def part(self, vector: int, start: Width, shape: Shape) -> int:
+        behind = self.do("behind", [vector], float(start.at(self.sizes))) if start.terms else vector
+        return self.do("first", [behind], float(shape.width.at(self.sizes)))
 
     # --- constants of the tape ----------------------------------------------------------
 
@@ -197,6 +212,10 @@ class _Writer:
         node: Node | ProductNode | OpaqueNode = self.nodes[symbol]
         if isinstance(node, ProductNode):
             return self.do("product", (self.expression(node.product.matrix), self.constant(node.operand)))
+        if isinstance(node, OpaqueNode) and node.opaque.function == "slice":
+            return self.part(self.constant(node.arguments[0]), node.opaque.count, node.shape)
+        if isinstance(node, OpaqueNode) and node.opaque.function == "repeat":
+            return self.do("repeat", [self.constant(node.arguments[0])], float(node.opaque.count.at(self.sizes)))
         if isinstance(node, OpaqueNode):
             value = self.do(node.opaque.function, [self.constant(argument) for argument in node.arguments])
             return value if node.shape.rank else self.do("scalar", [value])
