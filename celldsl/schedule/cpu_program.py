@@ -16,6 +16,7 @@ from sympy import Symbol
 from celldsl.check.cell import Cell, Dim, Expr, Setting, Signal
 from celldsl.check.width import Shape, Width
 from celldsl.errors import CelldslError
+from celldsl.schedule.rows import blocks_of
 from celldsl.symbolic.adjoint import Accumulated, Adjoint, Assign, Transposed, derive
 from celldsl.symbolic.algebra import Along as AlongFunction
 from celldsl.symbolic.algebra import block_sums, place, signal_symbol, size_of, stretch, take, width_of
@@ -48,11 +49,13 @@ class Let:
 
 @dataclass(frozen=True)
 class Term:
-    """`matrix · operand`, or with the matrix transposed. `matrix` indexes `Programs.matrices`."""
+    """`matrix · operand`, or with the matrix transposed. `matrix` indexes `Programs.matrices`; blocks: how many, if it
+    is block-diagonal."""
 
     matrix: int
     transposed: bool
     operand: Symbol
+    blocks: Width | None = None
 
 
 @dataclass(frozen=True)
@@ -145,11 +148,12 @@ Statement = Let | Multiply | Along | Concat | Take | Gather
 
 @dataclass(frozen=True)
 class Weight:
-    """The gradient of a matrix: Σ outer(cotangent, operand) over rows and steps."""
+    """The gradient of a matrix: Σ outer(cotangent, operand) over rows and steps; of its blocks, if it has some."""
 
     matrix: int
     cotangent: Symbol
     operand: Symbol
+    blocks: Width | None = None
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,8 @@ class Carry:
 class Programs:
     """Both directions of one step.
 
-    matrices: the timeless matrices of the products, each once.
+    matrices: the timeless matrices of the products, each once; of block-diagonal ones the blocks alone are kept, one
+    below the other.
     constants: vectors and scalars of parameters alone, computed before the kernel runs; leaves of the programs.
     saved: what the forward pass writes down for the backward pass, besides inputs, states and output.
     results: forward, the signals that leave the step; backward, symbol -> input whose gradient it is.
@@ -273,6 +278,9 @@ class _Builder:
             shapes=self.shapes,
         )
 
+    def _term(self, matrix: Expr, transposed: bool, operand: Symbol) -> Term:
+        return Term(self._matrix(matrix), transposed, operand, number_of_blocks(matrix))
+
     def _matrix(self, matrix: Expr) -> int:
         if matrix not in self.matrices:
             self.matrices.append(matrix)
@@ -300,7 +308,7 @@ class _Builder:
             if isinstance(node, Node):
                 statements.append(Let(node.symbol, node.value, node.shape))
             elif isinstance(node, ProductNode):
-                term = Term(self._matrix(node.product.matrix), False, node.operand)
+                term = self._term(node.product.matrix, False, node.operand)
                 statements.append(Multiply(node.symbol, (term,), node.shape))
             elif node.opaque.function == "concat":
                 statements.append(Concat(node.symbol, node.arguments, node.shape))
@@ -397,7 +405,7 @@ class _Builder:
                 if self.hoist and _is_input(cell, statement.terms[0][0].operand):
                     outside[statement.symbol] = sympy.Integer(0)  # the hoisted products take care of it
                     continue
-                terms = tuple(Term(self._matrix(p.matrix), True, cotangent) for p, cotangent in statement.terms)
+                terms = tuple(self._term(p.matrix, True, cotangent) for p, cotangent in statement.terms)
                 statements.append(Multiply(statement.symbol, terms, statement.shape))
         self.carries = []
         for (name, delay), symbol in arriving.items():
@@ -543,7 +551,8 @@ class _Builder:
                 continue
             matrix = self._matrix(weight.product.matrix)
             if (matrix, self._input_of(weight.operand)) not in left_out:
-                found.append(Weight(matrix, weight.cotangent, weight.operand))
+                blocks = number_of_blocks(weight.product.matrix)
+                found.append(Weight(matrix, weight.cotangent, weight.operand, blocks))
         return found
 
     def _cotangent(self, matrix: int, name: str) -> Symbol | None:
@@ -613,6 +622,12 @@ def _needed(statements: list[Statement], results: set[Symbol]) -> list[Statement
 
 def _is_never_negative(width: Width) -> bool:
     return all(coefficient > 0 for _, coefficient in width.terms)
+
+
+def number_of_blocks(matrix: Expr) -> Width | None:
+    """Of a block-diagonal matrix."""
+    blocks = blocks_of(matrix)
+    return None if blocks is None else blocks.shape.dims[0]
 
 
 def _is_input(cell: Cell, operand: Expr) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from celldsl.check.width import Shape
+from celldsl.check.width import Shape, Width
 from celldsl.schedule.cpu_program import Along, Concat, Gather, Let, Multiply, Statement, Symbol, Take
 
 Kind = Literal["input", "history", "saved", "scratch", "before", "upstream", "arriving", "leaving", "handed", "result"]
@@ -49,10 +49,12 @@ def behind(place: Place, before: tuple[Shape, ...]) -> Place:
 
 @dataclass(frozen=True)
 class StackedProduct:
-    """Products of one width that read the same operands: `gates` are computed as one."""
+    """Products of one width that read the same operands: `gates` are computed as one. blocks: in how many blocks the
+    matrices of each operand are cut."""
 
     gates: tuple[Multiply, ...]
     operands: tuple[Symbol, ...]
+    blocks: tuple[Width | None, ...]
 
 
 @dataclass(frozen=True)
@@ -221,12 +223,16 @@ class _Planner:
         return tuple(found)
 
     def _group(self, shape: Shape, here: list[Statement]) -> Group:
-        stacked: dict[tuple[Symbol, ...], list[Multiply]] = {}
+        stacked: dict[tuple[tuple[Symbol, Width | None], ...], list[Multiply]] = {}
         for statement in here:
             if isinstance(statement, Multiply) and statement.shape == shape:
-                terms = tuple(sorted(statement.terms, key=lambda term: self._order(term.operand)))
-                stacked.setdefault(tuple(t.operand for t in terms), []).append(replace(statement, terms=terms))
-        products = tuple(StackedProduct(tuple(gates), operands) for operands, gates in stacked.items())
+                terms = tuple(sorted(statement.terms, key=lambda t: (*self._order(t.operand), str(t.blocks))))
+                key = tuple((t.operand, t.blocks) for t in terms)
+                stacked.setdefault(key, []).append(replace(statement, terms=terms))
+        products = tuple(
+            StackedProduct(tuple(gates), tuple(o for o, _ in key), tuple(b for _, b in key))
+            for key, gates in stacked.items()
+        )
         body = tuple(s for s in here if isinstance(s, (Let, Gather)) and s.shape == shape)
         return Group(shape, products, body)
 

@@ -119,6 +119,17 @@ cell Parts {
   e_t = tanh(R v_t[n..2n] + q_t + d[1..n] ⊙ h_{t-2})
   h_t = (g_t + e_t) / 2 + L (v_t[3n+2 .. 3n+2] + h_{t-1}[n..n]) ⊙ dot(d[n+1 .. 2n], h_{t-1}) / 9
 }""",
+    "Blocks": """
+cell Blocks {
+  hyper k = 3
+  param A: n×n blocks(2)
+  param B: n×n blocks(k)
+  param C: n×m blocks(2)
+  param D: n×n blocks(k)
+  f_t = σ(A h_{t-1} + C x_t + b_f)
+  g_t = tanh(B h_{t-1} + W x_t + U h_{t-2} + b_g)
+  h_t = f_t ⊙ h_{t-1} + (1 - f_t) ⊙ tanh(g_t + D^T (f_t ⊙ h_{t-2}) + C tanh(x_t) - A h_{t-2} + V h_{t-1})
+}""",
     "Stacked": """
 cell Stacked {
   param U: (3 n)×n

@@ -64,3 +64,23 @@ def test_widths_and_polynomials_are_each_other(text: str) -> None:
     }[text]
     assert str(width) == text
     assert width_of(width_value(width)) == width
+
+
+def test_block_diagonal_matrices_are_products_and_gradients_of_their_blocks() -> None:
+    from celldsl.schedule.cpu import takes
+
+    cell = celldsl.compile("flash_lstm").checked
+    schedule = plan_kernels(lower(cell))
+    (forward,) = schedule.forward.products
+    assert dict(zip([str(s) for s in forward.operands], map(str, forward.blocks), strict=True)) == {
+        "h_{t-1}": "heads",
+        "x_t": "None",
+    }
+    through = next(p for p in schedule.backward.products if p.blocks[0] is not None)
+    assert {str(blocks) for blocks in through.blocks} == {"heads"}
+    products = {tuple(str(w.blocks) for w in product.weights) for product in schedule.weight_products}
+    assert products == {("heads",), ("None", "None", "None", "None")}
+    # 4 (n^2 / heads + m n) reals stand in memory, not 4 (n^2 + m n).
+    sizes = {"m": 1, "n": 512, "heads": 8}
+    assert not takes(cell, sizes, 4)
+    assert takes(cell, {**sizes, "heads": 1}, 4)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from celldsl.check.width import Shape, Width
 from celldsl.schedule.cpu import CpuSchedule
-from celldsl.schedule.cpu_program import Along, Symbol, Take
+from celldsl.schedule.cpu_program import Along, Multiply, Symbol, Take
 from celldsl.symbolic.algebra import signal_symbol
 
 Role = Literal[
@@ -125,6 +125,8 @@ class Arguments:
                 every += [shape.width for shape in statement.before]
             elif isinstance(statement, Along) and statement.times is not None:
                 every.append(statement.times)
+            elif isinstance(statement, Multiply):
+                every += [term.blocks for term in statement.terms if term.blocks is not None]
         for width in dict.fromkeys(every):
             found[width] = f"width_{width.name}" if width.name else f"width_{len(found)}"
         return found

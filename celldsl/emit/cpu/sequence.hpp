@@ -34,8 +34,8 @@ struct Time {
 // A part of the lanes: all of them, or those of one of several threads; in whole blocks.
 struct Part {
   int number = 0, of = 1;
-  int64_t first(int64_t lanes, int64_t block) const { return parts_of(lanes, block) * number / of; }
-  int64_t last(int64_t lanes, int64_t block) const { return parts_of(lanes, block) * (number + 1) / of; }
+  int64_t first(const Lanes& lanes) const { return of == 1 ? 0 : lanes.blocks() * number / of; }
+  int64_t last(const Lanes& lanes) const { return of == 1 ? lanes.blocks() : lanes.blocks() * (number + 1) / of; }
 };
 
 // Lanes of a block: all, without padding between gates, while the results of a block stay in the first-level cache;
@@ -46,6 +46,11 @@ inline int64_t lane_block(int64_t lanes, int64_t gates, int64_t parts, int64_t r
   const int64_t fit = std::max<int64_t>(1, 256 / (gates * LANES)) * LANES;
   const int64_t fair = up(parts_of(lanes, parts), LANES);
   return std::max<int64_t>(1, std::min(std::min(fit, fair), up(lanes, LANES)));
+}
+
+// rows: at a time; gates: of the largest product; parts: threads that lanes are split over.
+inline Lanes cut_lanes(int64_t lanes, int64_t sections, int64_t gates, int64_t parts, int64_t rows) {
+  return Lanes(lanes, sections, lane_block(lanes / sections, gates, parts_of(parts, sections), rows));
 }
 
 inline Rows past(const Time& time, real* sequence, real* rolling, int64_t slots, int64_t t, int64_t r0, int64_t rows, int64_t size) {

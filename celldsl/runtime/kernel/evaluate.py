@@ -38,6 +38,25 @@ def value_of(expr: sympy.Expr, values: Mapping[Symbol, Tensor], like: Tensor) ->
     return FUNCTIONS[expr.func.__name__](*arguments)
 
 
+def linear(x: Tensor, matrix: Tensor) -> Tensor:
+    """`x` (…, q) times the transpose of a matrix (p, q): (…, p). A matrix of fewer columns is the blocks of a
+    block-diagonal one, one below the other."""
+    columns = matrix.shape[1]
+    if x.shape[-1] == columns:
+        return torch.nn.functional.linear(x, matrix)
+    parts = x.unflatten(-1, (x.shape[-1] // columns, 1, columns))
+    return (parts @ matrix.reshape(parts.shape[-3], -1, columns).mT).flatten(-3)
+
+
+def outer(cotangent: Tensor, operand: Tensor, columns: int) -> Tensor:
+    """Σ outer(cotangent, operand) over rows, (p, q) of (N, p) and (N, q); with fewer columns, of the blocks alone."""
+    if operand.shape[1] == columns:
+        return cotangent.t() @ operand
+    blocks = operand.shape[1] // columns
+    parts = cotangent.view(-1, blocks, cotangent.shape[1] // blocks).permute(1, 2, 0)
+    return (parts @ operand.view(-1, blocks, columns).transpose(0, 1)).flatten(0, 1)
+
+
 def _rms(x: Tensor) -> Tensor:
     return x / (x.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt()
 
@@ -89,7 +108,7 @@ def step(programs: Programs, values: Values, matrices: Sequence[Tensor], widths:
         if isinstance(statement, Let):
             values[statement.symbol] = value_of(statement.value, values, like)
         elif isinstance(statement, Multiply):
-            terms = [values[t.operand] @ matrices[t.matrix].mT for t in statement.terms]
+            terms = [linear(values[t.operand], matrices[t.matrix]) for t in statement.terms]
             values[statement.symbol] = reduce(torch.add, terms)
         elif isinstance(statement, Along) and statement.function == "repeat":
             operand = values[statement.operands[0]]

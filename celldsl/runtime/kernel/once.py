@@ -22,6 +22,7 @@ from celldsl.check.width import Shape, Width
 from celldsl.functions import FUNCTIONS as TABLE
 from celldsl.runtime.kernel.evaluate import FUNCTIONS
 from celldsl.schedule.cpu_program import Programs, Symbol
+from celldsl.schedule.rows import blocks_of
 from celldsl.symbolic.algebra import dim_symbol, parameter_symbol
 from celldsl.symbolic.tape import Node, OpaqueNode, ProductNode
 
@@ -36,6 +37,7 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "transpose": lambda a: a.mT,
     "concat": lambda *parts: torch.cat([part.reshape(-1) for part in parts]),
     "outer": torch.outer,
+    "below": lambda blocks: blocks.flatten(0, 1),
     "scalar": lambda a: a.squeeze(-1),
 }
 NUMBERED: dict[str, Callable[[Tensor, int], Tensor]] = {
@@ -151,7 +153,7 @@ class _Writer:
         for equation in self.cell.derived:
             self.register[equation.target] = self.expression(equation.value)
         constants = tuple(self.constant(symbol) for symbol in self.programs.constants)
-        matrices = tuple(self.expression(matrix) for matrix in self.programs.matrices)
+        matrices = tuple(self.matrix(matrix) for matrix in self.programs.matrices)
         return Once(tuple(self.attributes.values()), tuple(self.operations), constants, matrices)
 
     def do(self, name: str, reads: Sequence[int] = (), number: float = 0.0) -> int:
@@ -160,6 +162,11 @@ class _Writer:
             self.operations.append(operation)
             self.known[operation] = len(self.attributes) + len(self.operations) - 1
         return self.known[operation]
+
+    def matrix(self, matrix: checked.Expr) -> int:
+        """A matrix; of a block-diagonal one the blocks, one below the other."""
+        blocks = blocks_of(matrix)
+        return self.expression(matrix) if blocks is None else self.do("below", [self.expression(blocks)])
 
     # --- checked expressions of parameters ----------------------------------------------
 

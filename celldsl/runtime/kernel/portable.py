@@ -92,7 +92,7 @@ class Portable:
         parts = []
         for block in layout.programs.hoisted:
             products = [
-                tensors[layout.inputs[name]] @ tensors[layout.matrices[matrix]].t()  # type: ignore[operator, union-attr]
+                evaluate.linear(tensors[layout.inputs[name]], tensors[layout.matrices[matrix]])  # type: ignore[arg-type]
                 for matrix, name in block.terms
             ]
             parts.append(sum(products[1:], products[0]))
