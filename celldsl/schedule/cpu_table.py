@@ -68,4 +68,10 @@ def _product(schedule: CpuSchedule, product: StackedProduct) -> str:
             f"{show(programs.matrices[t.matrix])}{'ᵀ' if t.transposed else ''} {names[t.operand]}" for t in gate.terms
         )
         gates.append(f"{names[gate.symbol]} = {terms}")
-    return f"[{'; '.join(gates)}]   one product"
+    cut = [
+        f"{names[operand]} in {blocks} parts"
+        for operand, blocks in zip(product.operands, product.blocks, strict=True)
+        if blocks is not None
+    ]
+    how = ", ".join(["one product", *cut])
+    return f"[{'; '.join(gates)}]   {how}"

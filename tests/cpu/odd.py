@@ -135,7 +135,7 @@ cell Stacked {
   param U: (3 n)×n
   param W: (3 n)×m
   v_t = U h_{t-1} + W x_t + b
-  i_t = σ(v_t[1..n] + V [h_{t-2}; c_{t-1}])
+  i_t = σ(v_t[1..n] + V [h_{t-2}; c_{t-1}] + [h_{t-1}; x_t][2 .. n+1])
   c_t = i_t ⊙ c_{t-1} + (1 - i_t) ⊙ tanh(v_t[n+1 .. 2n])
   h_t = σ(v_t[2n+1 .. 3n]) ⊙ c_t
 }""",

@@ -84,3 +84,4 @@ def test_block_diagonal_matrices_are_products_and_gradients_of_their_blocks() ->
     sizes = {"m": 1, "n": 512, "heads": 8}
     assert not takes(cell, sizes, 4)
     assert takes(cell, {**sizes, "heads": 1}, 4)
+    assert "one product, h_1 in heads parts" in str(schedule)
