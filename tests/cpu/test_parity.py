@@ -150,23 +150,23 @@ def test_wrong_shapes_raise_as_the_portable_module_does():
         kernel(torch.randn(5, 3, 4).double(), (torch.zeros(1, 2, 6).double(), torch.zeros(1, 3, 6).double()))
 
 
-def test_nothing_is_read_before_it_is_written(monkeypatch):
+@pytest.mark.parametrize("variant", ["folded", "hoisted"])
+@pytest.mark.parametrize("name", ["lstm", "Delayed", "Projected", "Parts", "Repeats", "Blocks"])
+def test_nothing_is_read_before_it_is_written(name, variant, monkeypatch):
     """Every buffer, the kernel's own and torch's, begins as NaN."""
     from celldsl.runtime.kernel import kernel as module
 
     monkeypatch.setattr(module, "DTYPES", {torch.float64: ("CELLDSL_DOUBLE", "CELLDSL_POISON")})
     torch.use_deterministic_algorithms(True)  # fills new tensors with NaN
     try:
-        for name in ("lstm", "Delayed", "Projected", "Parts", "Repeats", "Blocks"):
-            for variant in ("folded", "hoisted"):
-                parity.variant(monkeypatch, variant)
-                source = ODD.get(name, name)
-                m, n = (4, 6) if name == "Blocks" else (3, 5)
-                portable, kernel = parity.layers(source, m, n)
-                kernel.spec = kernel.spec + "\n"  # kernels of its own, built with the poison
-                given = parity.inputs(source, m, 4, 9)
-                found = parity.differences(portable, kernel, given)
-                assert max(found.values()) <= 1e-12, (name, variant, found)
+        parity.variant(monkeypatch, variant)
+        source = ODD.get(name, name)
+        m, n = (4, 6) if name == "Blocks" else (3, 5)
+        portable, kernel = parity.layers(source, m, n)
+        kernel.spec = kernel.spec + "\n"  # kernels of its own, built with the poison
+        given = parity.inputs(source, m, 4, 9)
+        found = parity.differences(portable, kernel, given)
+        assert max(found.values()) <= 1e-12, found
     finally:
         torch.use_deterministic_algorithms(False)
 
