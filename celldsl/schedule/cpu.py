@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from celldsl.check.cell import Cell, Expr, Signal
-from celldsl.check.width import Shape
-from celldsl.schedule.cpu_program import Multiply, Programs, Symbol, Weight, build
-from celldsl.schedule.cpu_stages import Buffer, Place, Steps, arrange
+from celldsl.check.width import Shape, Width
+from celldsl.schedule.cpu_program import Multiply, Programs, Symbol, Take, Weight, build
+from celldsl.schedule.cpu_stages import Buffer, Place, Steps, arrange, behind
+from celldsl.schedule.rows import blocks_of
 from celldsl.symbolic.algebra import dim_symbol, signal_symbol
 from celldsl.symbolic.form import Form
 
@@ -27,12 +28,13 @@ L2_SHARE = 1_300_000
 @dataclass(frozen=True)
 class WeightProduct:
     """Gradients of matrices that multiply one operand: `weights` have their cotangents side by side in the buffer
-    of handed cotangents, behind those of the shapes `before`."""
+    of handed cotangents, behind those of the shapes `before`. blocks: of the one weight, if it is block-diagonal."""
 
     operand: Symbol
     weights: tuple[Weight, ...]
     before: tuple[Shape, ...]
     shapes: tuple[Shape, ...]
+    blocks: Width | None = None
 
 
 @dataclass(frozen=True)
@@ -131,19 +133,29 @@ def plan(form: Form, hoist: bool = False) -> CpuSchedule:
     handed = Buffer("handed", "handed", tuple(programs.shapes[c] for c in cotangents))
     for at, symbol in enumerate(cotangents):
         back_homes[symbol] = (*back_homes.get(symbol, ()), Place(handed, handed.shapes[:at]))
+    operands = {weight.operand: _in_memory(weight.operand, programs, back_leaves) for weight in programs.weights}
     computed = {s.symbol for s in programs.backward}
     back_leaves = {s: p for s, p in back_leaves.items() if s not in computed}
     backward = arrange(programs.backward, back_leaves, back_homes, programs.shapes, names.__getitem__)
     products = _weight_products(programs, cotangents, handed)
-    operands = {weight.operand: back_leaves[weight.operand] for weight in programs.weights}
     return CpuSchedule(cell, programs, forward, backward, handed, products, names, operands)
+
+
+def _in_memory(symbol: Symbol, programs: Programs, leaves: dict[Symbol, Place]) -> Place:
+    """Where a value stands that is in memory, or a part of one that is."""
+    if symbol in leaves:
+        return leaves[symbol]
+    made = next(s for s in programs.forward if s.symbol == symbol)
+    assert isinstance(made, Take)
+    return behind(_in_memory(made.operand, programs, leaves), made.before)
 
 
 def takes(cell: Cell, sizes: dict[str, int], itemsize: int) -> bool:
     """Whether products with inputs are better hoisted at these sizes."""
     total = 0
     for matrix in _matrices(cell):
-        total += int(matrix.shape.size.at(sizes)) * itemsize
+        blocks = blocks_of(matrix)
+        total += int((matrix if blocks is None else blocks).shape.size.at(sizes)) * itemsize
     return total > L2_SHARE
 
 
@@ -172,14 +184,19 @@ def _handed_order(programs: Programs) -> list[Symbol]:
 def _weight_products(programs: Programs, cotangents: list[Symbol], handed: Buffer) -> tuple[WeightProduct, ...]:
     found: list[WeightProduct] = []
     for operand in dict.fromkeys(weight.operand for weight in programs.weights):
-        left = [weight for weight in programs.weights if weight.operand == operand]
+        mine = [weight for weight in programs.weights if weight.operand == operand]
+        for weight in (weight for weight in mine if weight.blocks is not None):
+            start = cotangents.index(weight.cotangent)
+            shapes = handed.shapes[start : start + 1]
+            found.append(WeightProduct(operand, (weight,), handed.shapes[:start], shapes, weight.blocks))
+        left = [weight for weight in mine if weight.blocks is None]
         while left:  # `A h + B h` are two matrices with one operand and one cotangent
-            mine = {weight.cotangent: weight for weight in reversed(left)}
-            left = [weight for weight in left if weight not in mine.values()]
+            taken = {weight.cotangent: weight for weight in reversed(left)}
+            left = [weight for weight in left if weight not in taken.values()]
             run: list[Weight] = []
             for at, cotangent in enumerate([*cotangents, None]):
-                if cotangent in mine:
-                    run.append(mine[cotangent])
+                if cotangent in taken:
+                    run.append(taken[cotangent])
                 elif run:
                     start = at - len(run)
                     found.append(WeightProduct(operand, tuple(run), handed.shapes[:start], handed.shapes[start:at]))
@@ -198,11 +215,11 @@ _WORDS = """
     real whole vec ivec mask loose load store get put add broadcast where less between lanewise within scaled nearest
     bits exp exp_core reciprocal sigmoid tanh abs sign max min clamp relu hard_sigmoid hard_tanh softsign silu
     leaky_relu log log1p erf sin cos sqrt floor softplus log_sigmoid gelu elu power raised sum mean dot norm softmax
-    cumsum reverse_cumsum cumax rmsnorm layernorm rows parts_of up pack multiply tile Rows Arena Matrix Product
-    Barrier Piece Tile Forward Backward Memory At r j k w at lane lanes count part parts b t save work time first
-    last row zeros run step handed packed before upstream sizes threads split steps batch most_rows chunk products
-    ahead outer
-    """
+    cumsum reverse_cumsum cumax rmsnorm layernorm repeat block_sums Lanes
+    rows parts_of up pack multiply tile Rows Arena Matrix Product Barrier Piece Tile Forward Backward Memory At r j k
+    w at lane lanes count part parts b t save work time first last row zeros run step handed packed before upstream
+    sizes threads split steps batch most_rows chunk products ahead outer
+"""
 RESERVED = frozenset(_WORDS.split())
 """Names that no value of a kernel may have: C++'s, the support code's, and those of the generated functions."""
 

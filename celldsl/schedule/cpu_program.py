@@ -14,11 +14,12 @@ import sympy
 from sympy import Symbol
 
 from celldsl.check.cell import Cell, Dim, Expr, Setting, Signal
-from celldsl.check.width import Shape
+from celldsl.check.width import Shape, Width
 from celldsl.errors import CelldslError
+from celldsl.schedule.rows import blocks_of
 from celldsl.symbolic.adjoint import Accumulated, Adjoint, Assign, Transposed, derive
 from celldsl.symbolic.algebra import Along as AlongFunction
-from celldsl.symbolic.algebra import signal_symbol, size_of, stretch, take
+from celldsl.symbolic.algebra import block_sums, place, signal_symbol, size_of, stretch, take, width_of
 from celldsl.symbolic.form import Form
 from celldsl.symbolic.tape import Node, OpaqueNode, ProductNode, Tape
 
@@ -48,11 +49,13 @@ class Let:
 
 @dataclass(frozen=True)
 class Term:
-    """`matrix · operand`, or with the matrix transposed. `matrix` indexes `Programs.matrices`."""
+    """`matrix · operand`, or with the matrix transposed. `matrix` indexes `Programs.matrices`; blocks: how many, if it
+    is block-diagonal."""
 
     matrix: int
     transposed: bool
     operand: Symbol
+    blocks: Width | None = None
 
 
 @dataclass(frozen=True)
@@ -70,19 +73,24 @@ class Multiply:
 
 @dataclass(frozen=True)
 class Along:
-    """`symbol = function(operands)`, which reads whole vectors: softmax, sum, …"""
+    """`symbol = function(operands)`, which reads whole vectors: softmax, sum, …
+
+    times: how many times `repeat` repeats each entry, and how many `block_sums` sums.
+    """
 
     symbol: Symbol
     function: str
     operands: tuple[Symbol, ...]
     shape: Shape
+    times: Width | None = None
 
     @property
     def reads(self) -> tuple[Symbol, ...]:
         return tuple(dict.fromkeys(self.operands))
 
     def __str__(self) -> str:
-        return f"{self.symbol} = {self.function}({', '.join(map(str, self.operands))})"
+        arguments = [*map(str, self.operands), *([] if self.times is None else [str(self.times)])]
+        return f"{self.symbol} = {self.function}({', '.join(arguments)})"
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,7 @@ class Concat:
 
 @dataclass(frozen=True)
 class Take:
-    """`symbol` = the entries of `operand` behind those of `before`."""
+    """`symbol` = the entries of `operand` behind those of `before`. Not computed: it is read where `operand` lies."""
 
     symbol: Symbol
     operand: Symbol
@@ -115,7 +123,8 @@ class Take:
         return (self.operand,)
 
     def __str__(self) -> str:
-        return f"{self.symbol} = part {len(self.before) + 1} of {self.operand}"
+        start = sum((shape.width for shape in self.before), Width())
+        return f"{self.symbol} = {self.operand} behind {start}"
 
 
 @dataclass(frozen=True)
@@ -139,11 +148,12 @@ Statement = Let | Multiply | Along | Concat | Take | Gather
 
 @dataclass(frozen=True)
 class Weight:
-    """The gradient of a matrix: Σ outer(cotangent, operand) over rows and steps."""
+    """The gradient of a matrix: Σ outer(cotangent, operand) over rows and steps; of its blocks, if it has some."""
 
     matrix: int
     cotangent: Symbol
     operand: Symbol
+    blocks: Width | None = None
 
 
 @dataclass(frozen=True)
@@ -171,7 +181,8 @@ class Carry:
 class Programs:
     """Both directions of one step.
 
-    matrices: the timeless matrices of the products, each once.
+    matrices: the timeless matrices of the products, each once; of block-diagonal ones the blocks alone are kept, one
+    below the other.
     constants: vectors and scalars of parameters alone, computed before the kernel runs; leaves of the programs.
     saved: what the forward pass writes down for the backward pass, besides inputs, states and output.
     results: forward, the signals that leave the step; backward, symbol -> input whose gradient it is.
@@ -219,8 +230,6 @@ def refuse(tape: Tape) -> None:
     for node in tape.nodes:
         if isinstance(node, OpaqueNode) and node.opaque.function == "outer":
             raise NotForCpu("outer products")
-        if isinstance(node, OpaqueNode) and node.opaque.function in ("slice", "repeat"):
-            raise NotForCpu(f"{node.opaque}: parts of vectors")
         if isinstance(node, (ProductNode, OpaqueNode)):
             operands = (node.operand,) if isinstance(node, ProductNode) else node.arguments
             if not node.constant and not all(operand.is_Symbol for operand in operands):
@@ -269,6 +278,9 @@ class _Builder:
             shapes=self.shapes,
         )
 
+    def _term(self, matrix: Expr, transposed: bool, operand: Symbol) -> Term:
+        return Term(self._matrix(matrix), transposed, operand, number_of_blocks(matrix))
+
     def _matrix(self, matrix: Expr) -> int:
         if matrix not in self.matrices:
             self.matrices.append(matrix)
@@ -296,10 +308,15 @@ class _Builder:
             if isinstance(node, Node):
                 statements.append(Let(node.symbol, node.value, node.shape))
             elif isinstance(node, ProductNode):
-                term = Term(self._matrix(node.product.matrix), False, node.operand)
+                term = self._term(node.product.matrix, False, node.operand)
                 statements.append(Multiply(node.symbol, (term,), node.shape))
             elif node.opaque.function == "concat":
                 statements.append(Concat(node.symbol, node.arguments, node.shape))
+            elif node.opaque.function == "slice":
+                before = (Shape((node.opaque.count,)),) if node.opaque.count.terms else ()
+                statements.append(Take(node.symbol, node.arguments[0], before, node.shape))
+            elif node.opaque.function == "repeat":
+                statements.append(Along(node.symbol, "repeat", node.arguments, node.shape, node.opaque.count))
             else:
                 statements.append(Along(node.symbol, node.opaque.function, node.arguments, node.shape))
         return statements
@@ -383,14 +400,12 @@ class _Builder:
                 continue
             self.shapes[statement.symbol] = statement.shape
             if isinstance(statement, Assign):
-                statements.append(
-                    Let(statement.symbol, self._flat(statement.value.xreplace(outside), statements), statement.shape)
-                )
+                statements.append(self._assigned(statement, statement.value.xreplace(outside), statements))
             elif isinstance(statement, Transposed):
                 if self.hoist and _is_input(cell, statement.terms[0][0].operand):
                     outside[statement.symbol] = sympy.Integer(0)  # the hoisted products take care of it
                     continue
-                terms = tuple(Term(self._matrix(p.matrix), True, cotangent) for p, cotangent in statement.terms)
+                terms = tuple(self._term(p.matrix, True, cotangent) for p, cotangent in statement.terms)
                 statements.append(Multiply(statement.symbol, terms, statement.shape))
         self.carries = []
         for (name, delay), symbol in arriving.items():
@@ -419,6 +434,47 @@ class _Builder:
         statements = _needed(statements, results)
         return self._recomputed(statements, forward)
 
+    def _assigned(self, statement: Assign, value: sympy.Expr, out: list[Statement]) -> Statement:
+        """The statement of an assignment, behind those it needs."""
+        chains, rest = self._chains(value, out)
+        if rest == 0 and len(chains) == 1:
+            return Concat(statement.symbol, chains[0], statement.shape)
+        total = self._flat(rest, out)
+        for chain in chains:
+            symbol = self._new(f"placed_{_word(statement.symbol)}", statement.shape)
+            out.append(Concat(symbol, chain, statement.shape))
+            total += symbol
+        return Let(statement.symbol, total, statement.shape)
+
+    def _chains(self, value: sympy.Expr, out: list[Statement]) -> tuple[list[tuple[Symbol, ...]], sympy.Expr]:
+        """The vectors placed in zeros that a sum has among its terms, those that do not overlap as parts of one
+        concatenation, with zeros between; and the rest of the sum."""
+        placed = [term for term in sympy.Add.make_args(value) if isinstance(term, place)]
+        parts = [(self._as_symbol(t.args[0], "part", out), width_of(t.args[1]), width_of(t.args[2])) for t in placed]
+        # The order of positions at some size; whether one follows another at every size is asked below.
+        parts.sort(key=lambda part: (part[1].at(dict.fromkeys(part[1].names, 60)), part[0].name))
+        chains: list[tuple[Symbol, ...]] = []
+        while parts:
+            chain: list[Symbol] = []
+            left: list[tuple[Symbol, Width, Width]] = []
+            end, total = Width(), parts[0][2]
+            for symbol, start, width in parts:
+                if not chain or _is_never_negative(start - end):
+                    chain += [*self._zeros(start - end, out), symbol]
+                    end = start + self.shapes[symbol].width
+                else:
+                    left.append((symbol, start, width))
+            chains.append((*chain, *self._zeros(total - end, out)))
+            parts = left
+        return chains, value - sympy.Add(*placed)
+
+    def _zeros(self, width: Width, out: list[Statement]) -> list[Symbol]:
+        if not width.terms:
+            return []
+        symbol = self._new("zeros", Shape((width,)))
+        out.append(Let(symbol, sympy.Integer(0), Shape((width,))))
+        return [symbol]
+
     def _flat(self, value: sympy.Expr, out: list[Statement]) -> sympy.Expr:
         """The value with every function of whole vectors replaced by the symbol of a statement before it."""
         if not value.args:
@@ -427,6 +483,8 @@ class _Builder:
             return self._flat(value.args[0], out)
         if isinstance(value, take):
             return self._taken(value, out)
+        if isinstance(value, block_sums):
+            return self._summed(value, out)
         arguments = [self._flat(argument, out) for argument in value.args]
         if not isinstance(value, AlongFunction):
             return value.func(*arguments)
@@ -438,6 +496,22 @@ class _Builder:
                 return statement.symbol
         symbol = self._new(name, shape)
         out.append(Along(symbol, name, operands, shape))
+        return symbol
+
+    def _summed(self, value: sympy.Expr, out: list[Statement]) -> Symbol:
+        """The cotangent of what is repeated."""
+        operand, times = self._as_symbol(value.args[0], "in_block_sums", out), width_of(value.args[1])
+        for statement in out:
+            if isinstance(statement, Along) and (statement.operands, statement.times) == ((operand,), times):
+                return statement.symbol
+        shape = next(
+            node.opaque.arguments[0].shape
+            for node in self.tape.nodes
+            if isinstance(node, OpaqueNode)
+            and (node.opaque.function, node.opaque.count, node.shape) == ("repeat", times, self.shapes[operand])
+        )
+        symbol = self._new("block_sums", shape)
+        out.append(Along(symbol, "block_sums", (operand,), shape, times))
         return symbol
 
     def _as_symbol(self, value: sympy.Expr, name: str, out: list[Statement]) -> Symbol:
@@ -477,7 +551,8 @@ class _Builder:
                 continue
             matrix = self._matrix(weight.product.matrix)
             if (matrix, self._input_of(weight.operand)) not in left_out:
-                found.append(Weight(matrix, weight.cotangent, weight.operand))
+                blocks = number_of_blocks(weight.product.matrix)
+                found.append(Weight(matrix, weight.cotangent, weight.operand, blocks))
         return found
 
     def _cotangent(self, matrix: int, name: str) -> Symbol | None:
@@ -497,9 +572,16 @@ class _Builder:
         saved: dict[Symbol, None] = {}
         again: dict[Symbol, None] = {}
 
+        def is_there(symbol: Symbol) -> bool:
+            """Whether a value is in memory anyway, or part of one that is."""
+            if symbol not in made or symbol in kept or symbol in saved:
+                return True
+            statement = made[symbol]
+            return isinstance(statement, Take) and is_there(statement.operand)
+
         def is_cheap(symbol: Symbol) -> bool:
             """Whether a value follows from saved values, states, inputs and constants, entry by entry."""
-            if symbol not in made or symbol in kept or symbol in saved:
+            if is_there(symbol):
                 return True
             statement = made[symbol]
             return isinstance(statement, Let) and all(is_cheap(read) for read in statement.reads)
@@ -518,9 +600,9 @@ class _Builder:
             else:
                 saved[symbol] = None
 
-        operands = [weight.operand for weight in self._weights()]
-        for symbol in operands:
-            if symbol in made and symbol not in kept:
+        operands = dict.fromkeys(weight.operand for weight in self._weights())
+        for symbol in [s for s in made if s in operands]:
+            if not is_there(symbol):
                 saved[symbol] = None
         wanted = {symbol for statement in statements for symbol in statement.reads}
         for symbol in [s for s in made if s in wanted]:
@@ -536,6 +618,16 @@ def _needed(statements: list[Statement], results: set[Symbol]) -> list[Statement
             needed.update(statement.reads)
             kept.append(statement)
     return kept[::-1]
+
+
+def _is_never_negative(width: Width) -> bool:
+    return all(coefficient > 0 for _, coefficient in width.terms)
+
+
+def number_of_blocks(matrix: Expr) -> Width | None:
+    """Of a block-diagonal matrix."""
+    blocks = blocks_of(matrix)
+    return None if blocks is None else blocks.shape.dims[0]
 
 
 def _is_input(cell: Cell, operand: Expr) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from celldsl.check.width import Shape
+from celldsl.check.width import Shape, Width
 from celldsl.schedule.cpu_program import Along, Concat, Gather, Let, Multiply, Statement, Symbol, Take
 
 Kind = Literal["input", "history", "saved", "scratch", "before", "upstream", "arriving", "leaving", "handed", "result"]
@@ -42,12 +42,19 @@ class Place:
     delay: int = 0
 
 
+def behind(place: Place, before: tuple[Shape, ...]) -> Place:
+    """The place behind vectors of these shapes, which begin at another."""
+    return replace(place, before=(*place.before, *before))
+
+
 @dataclass(frozen=True)
 class StackedProduct:
-    """Products of one width that read the same operands: `gates` are computed as one."""
+    """Products of one width that read the same operands: `gates` are computed as one. blocks: in how many blocks the
+    matrices of each operand are cut."""
 
     gates: tuple[Multiply, ...]
     operands: tuple[Symbol, ...]
+    blocks: tuple[Width | None, ...]
 
 
 @dataclass(frozen=True)
@@ -216,12 +223,16 @@ class _Planner:
         return tuple(found)
 
     def _group(self, shape: Shape, here: list[Statement]) -> Group:
-        stacked: dict[tuple[Symbol, ...], list[Multiply]] = {}
+        stacked: dict[tuple[tuple[Symbol, Width | None], ...], list[Multiply]] = {}
         for statement in here:
             if isinstance(statement, Multiply) and statement.shape == shape:
-                terms = tuple(sorted(statement.terms, key=lambda term: self._order(term.operand)))
-                stacked.setdefault(tuple(t.operand for t in terms), []).append(replace(statement, terms=terms))
-        products = tuple(StackedProduct(tuple(gates), operands) for operands, gates in stacked.items())
+                terms = tuple(sorted(statement.terms, key=lambda t: (*self._order(t.operand), str(t.blocks))))
+                key = tuple((t.operand, t.blocks) for t in terms)
+                stacked.setdefault(key, []).append(replace(statement, terms=terms))
+        products = tuple(
+            StackedProduct(tuple(gates), tuple(o for o, _ in key), tuple(b for _, b in key))
+            for key, gates in stacked.items()
+        )
         body = tuple(s for s in here if isinstance(s, (Let, Gather)) and s.shape == shape)
         return Group(shape, products, body)
 
@@ -234,16 +245,16 @@ class _Planner:
 
     def _give_places(self, places: dict[Symbol, Place], stores: dict[Symbol, list[Place]]) -> None:
         for concat in (s for s in self.statements if isinstance(s, Concat)):
-            home = stores.pop(concat.symbol, [Place(Buffer(self.name(concat.symbol), "scratch", ()))])[0]
+            own = Buffer(self.name(concat.symbol), "scratch", (self.shapes[concat.symbol],))
+            homes = stores.pop(concat.symbol, [Place(own)])
             shapes = tuple(self.shapes[part] for part in concat.parts)
-            buffer = replace(home.buffer, shapes=shapes)
-            places[concat.symbol] = Place(buffer)
+            places[concat.symbol] = homes[0]
             for at, part in enumerate(concat.parts):
-                stores.setdefault(part, []).append(Place(buffer, shapes[:at]))
+                stores.setdefault(part, []).extend(behind(home, shapes[:at]) for home in homes)
         for symbol in self._crossing():
             made = self.made[symbol]
             if isinstance(made, Take):
-                places[symbol] = Place(places[made.operand].buffer, made.before)
+                places[symbol] = behind(places[made.operand], made.before)
             elif symbol not in places:
                 if symbol not in stores:
                     stores[symbol] = [Place(Buffer(self.name(symbol), "scratch", (self.shapes[symbol],)))]

@@ -47,7 +47,8 @@ def _steps(schedule: CpuSchedule, steps: Steps) -> Iterator[str]:
 
     for number, stage in enumerate(steps.stages):
         for along in stage.along:
-            yield f"stage {number}: {names[along.symbol]} = {along.function}({listed(list(along.operands))})"
+            times = "" if along.times is None else f", {along.times}"
+            yield f"stage {number}: {names[along.symbol]} = {along.function}({listed(list(along.operands))}{times})"
         for group in stage.groups:
             for product in group.products:
                 yield f"stage {number}: {_product(schedule, product)}"
@@ -67,4 +68,10 @@ def _product(schedule: CpuSchedule, product: StackedProduct) -> str:
             f"{show(programs.matrices[t.matrix])}{'ᵀ' if t.transposed else ''} {names[t.operand]}" for t in gate.terms
         )
         gates.append(f"{names[gate.symbol]} = {terms}")
-    return f"[{'; '.join(gates)}]   one product"
+    cut = [
+        f"{names[operand]} in {blocks} parts"
+        for operand, blocks in zip(product.operands, product.blocks, strict=True)
+        if blocks is not None
+    ]
+    how = ", ".join(["one product", *cut])
+    return f"[{'; '.join(gates)}]   {how}"

@@ -51,6 +51,20 @@ def width_value(width: Width, cell: Cell | None = None) -> sympy.Expr:
     )
 
 
+def width_of(value: sympy.Expr) -> Width:
+    """The other way: a SymPy polynomial in dimensions as a width."""
+    total = Width()
+    for term in sympy.Add.make_args(sympy.expand(value)):
+        number, rest = term.as_coeff_Mul()
+        product = Width.of(Fraction(int(number.p), int(number.q)))
+        for symbol, exponent in rest.as_powers_dict().items():
+            if symbol != 1:
+                factor = Width.of(symbol.name) ** abs(int(exponent))
+                product = product * factor if exponent > 0 else product / factor
+        total = total + product
+    return total
+
+
 def size_of(shape: Shape, cell: Cell | None = None) -> sympy.Expr:
     """The number of entries of a shape."""
     return width_value(shape.size, cell)

@@ -100,6 +100,59 @@ cell Structured {
   f_t = σ(W x_t + U h_{t-1} + S h_{t-1} + P^T h_{t-1} + b_f)
   h_t = f_t ⊙ tanh(O h_{t-1} + W x_t) + O^T (f_t ⊙ h_{t-1})
 }""",
+    "Parts": """
+cell Parts {
+  input x: m, s: m
+  param U: (3 n + 2)×n
+  param W: (3 n + 2)×m
+  param b: 3 n + 2
+  param d: 2 n + m
+  param P: n×(n - 1)
+  param Q: n×(m - 1)
+  param R: n×(n + 1)
+  param S: n×m
+  param L: n×1
+  v_t = U h_{t-1} + W x_t + b
+  k_t = [h_{t-1}; tanh(s_t)]
+  q_t = Q x_t[2..m] + P h_{t-2}[2..n] + S (k_t[n+1 .. n+m] ⊙ d[2n+1 .. 2n+m])
+  g_t = σ(v_t[1..n]) ⊙ k_t[2 .. n+1] + v_t[3..2n+2][2..n+1] ⊙ softmax(v_t[2n+1 .. 3n])
+  e_t = tanh(R v_t[n..2n] + q_t + d[1..n] ⊙ h_{t-2})
+  h_t = (g_t + e_t) / 2 + L (v_t[3n+2 .. 3n+2] + h_{t-1}[n..n]) ⊙ dot(d[n+1 .. 2n], h_{t-1}) / 9
+}""",
+    "Blocks": """
+cell Blocks {
+  hyper k = 3
+  param A: n×n blocks(2)
+  param B: n×n blocks(k)
+  param C: n×m blocks(2)
+  param D: n×n blocks(k)
+  f_t = σ(A h_{t-1} + C x_t + b_f)
+  g_t = tanh(B h_{t-1} + W x_t + U h_{t-2} + b_g)
+  h_t = f_t ⊙ h_{t-1} + (1 - f_t) ⊙ tanh(g_t + D^T (f_t ⊙ h_{t-2}) + C tanh(x_t) - A h_{t-2} + V h_{t-1})
+}""",
+    "Stacked": """
+cell Stacked {
+  param U: (3 n)×n
+  param W: (3 n)×m
+  v_t = U h_{t-1} + W x_t + b
+  i_t = σ(v_t[1..n] + V [h_{t-2}; c_{t-1}] + [h_{t-1}; x_t][2 .. n+1])
+  c_t = i_t ⊙ c_{t-1} + (1 - i_t) ⊙ tanh(v_t[n+1 .. 2n])
+  h_t = σ(v_t[2n+1 .. 3n]) ⊙ c_t
+}""",
+    "Repeats": """
+cell Repeats {
+  dim p
+  output y
+  state h: 3 p, c: 3 p
+  param a: p
+  param M: p×p
+  w_t = cumax(W x_t + U h_{t-1})
+  u_t = tanh(M w_t + a)
+  f_t = σ(W_f x_t + V repeat(u_t, 3) + b)
+  c_t = repeat(w_t, 3) ⊙ c_{t-1} + repeat(w_t ⊙ u_t, 3) ⊙ repeat(a, 3) ⊙ f_t
+  h_t = tanh(c_t) + repeat(u_t + c_{t-1}[p+1 .. 2p], 3) ⊙ h_{t-1} / 4
+  y_t = Y h_t[2 .. 2p+1] + Z [h_t[1..p]; c_t]
+}""",
     "FromMinusInfinity": """
 cell FromMinusInfinity {
   param R: n×n frozen

@@ -106,11 +106,12 @@ def run(
 """
 
 
-@pytest.mark.parametrize("name", ["lstm", "lstm3", "Antisymmetric"])
+@pytest.mark.parametrize("name", ["lstm", "lstm3", "Antisymmetric", "Repeats", "Blocks"])
 def test_compile_without_a_break(name):
     torch._dynamo.reset()
-    _, kernel = parity.layers(ODD.get(name, name), 3, 5)
-    x = sequence().requires_grad_()
+    m, n = (4, 6) if name == "Blocks" else (3, 5)
+    _, kernel = parity.layers(ODD.get(name, name), m, n)
+    x = sequence(width=m).requires_grad_()
     compiled = torch.compile(kernel, fullgraph=True, backend="aot_eager")
     one, other = kernel(x)[0], compiled(x)[0]
     torch.testing.assert_close(one, other, rtol=0, atol=1e-14)
@@ -145,8 +146,8 @@ def test_scripting_takes_the_portable_code(lstm, tmp_path):
 @pytest.mark.parametrize("variant", ["folded", "hoisted"])
 def test_gradients_of_gradients(variant, monkeypatch):
     parity.variant(monkeypatch, variant)
-    for name in ("lstm", "Projected"):
-        _, kernel = parity.layers(ODD.get(name, name), 2, 3)
+    for name in ("lstm", "Projected", "Stacked", "Repeats", "Blocks"):
+        _, kernel = parity.layers(ODD.get(name, name), 2, 6 if name == "Blocks" else 3)
         parameters = list(kernel.parameters())
 
         def outputs(x, *values, kernel=kernel):

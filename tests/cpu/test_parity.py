@@ -12,6 +12,7 @@ from tests.cpu.odd import ODD
 
 SHIPPED = ["lstm", "lstm1", "lstm2", "lstm3", "ulstm", "gru", "gru_reset_after", "rnn"]
 SIZES = [(1, 1, 2, 3), (5, 7, 3, 5), (6, 33, 18, 19)]  # T, B, m, n: B not divisible by a block, n by no lane count
+IN_BLOCKS = [(1, 1, 2, 6), (5, 7, 4, 12), (6, 33, 18, 42)]  # n divisible by 2 and by 3, a block by no lane count
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,10 @@ def _two_threads():
 def test_everything_equals_the_portable_module(name, variant, monkeypatch):
     parity.variant(monkeypatch, variant)
     source = ODD.get(name, name)
-    for T, B, m, n in SIZES:
+    sizes = IN_BLOCKS if name == "Blocks" else SIZES
+    if name == "Stacked":
+        sizes = [*sizes, (3, 2, 1, 1)]  # nothing stands behind its slice of the state and the input
+    for T, B, m, n in sizes:
         portable, kernel = parity.layers(source, m, n)
         given = parity.inputs(source, m, T, B)
         for state in (None, portable(*given)[1]):
@@ -37,7 +41,7 @@ def test_everything_equals_the_portable_module(name, variant, monkeypatch):
             torch.testing.assert_close(kernel(*given)[0], portable(*given)[0], rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["lstm", "Delayed"])
+@pytest.mark.parametrize("name", ["lstm", "Delayed", "Stacked", "Blocks"])
 def test_lanes_split_over_threads(name, monkeypatch):
     """Large cells: every thread has its lanes, and waits for the others' before each product."""
     from celldsl.runtime.kernel import kernel as module
@@ -46,7 +50,7 @@ def test_lanes_split_over_threads(name, monkeypatch):
     monkeypatch.setattr(module, "SPLIT_BYTES", 0)
     monkeypatch.setattr(module, "LEAST_WORK", 1)
     source = ODD.get(name, name)
-    for T, B, m, n in [(4, 3, 5, 37), (3, 9, 7, 130)]:
+    for T, B, m, n in [(4, 3, 4, 42), (3, 9, 8, 132)] if name == "Blocks" else [(4, 3, 5, 37), (3, 9, 7, 130)]:
         portable, kernel = parity.layers(source, m, n)
         given = parity.inputs(source, m, T, B)
         found = parity.differences(portable, kernel, given, portable(*given)[1])
@@ -61,15 +65,16 @@ def test_float32(name):
     assert max(found.values()) <= 2e-5, found
 
 
-@pytest.mark.parametrize("name", ["lstm", "Delayed", "TwoInputs"])
+@pytest.mark.parametrize("name", ["lstm", "Delayed", "TwoInputs", "Parts", "Blocks"])
 @pytest.mark.parametrize("variant", ["folded", "hoisted"])
 def test_packed_sequences_layers_and_directions(name, variant, monkeypatch):
     parity.variant(monkeypatch, variant)
     source = ODD.get(name, name)
-    portable, kernel = parity.layers(source, 3, 5, num_layers=2 if name == "lstm" else 1, bidirectional=name == "lstm")
+    m, n = (4, 6) if name == "Blocks" else (3, 5)
+    portable, kernel = parity.layers(source, m, n, num_layers=2 if name == "lstm" else 1, bidirectional=name == "lstm")
     lengths = [4, 7, 1, 3, 7]
     packed = []
-    for wide in parity.inputs(source, 3, 7, 5):
+    for wide in parity.inputs(source, m, 7, 5):
         wide.requires_grad_()
         packed.append((wide, pack_sequence([wide[:k, b] for b, k in enumerate(lengths)], enforce_sorted=False)))
     results = []
@@ -145,22 +150,23 @@ def test_wrong_shapes_raise_as_the_portable_module_does():
         kernel(torch.randn(5, 3, 4).double(), (torch.zeros(1, 2, 6).double(), torch.zeros(1, 3, 6).double()))
 
 
-def test_nothing_is_read_before_it_is_written(monkeypatch):
+@pytest.mark.parametrize("variant", ["folded", "hoisted"])
+@pytest.mark.parametrize("name", ["lstm", "Delayed", "Projected", "Parts", "Repeats", "Blocks"])
+def test_nothing_is_read_before_it_is_written(name, variant, monkeypatch):
     """Every buffer, the kernel's own and torch's, begins as NaN."""
     from celldsl.runtime.kernel import kernel as module
 
     monkeypatch.setattr(module, "DTYPES", {torch.float64: ("CELLDSL_DOUBLE", "CELLDSL_POISON")})
     torch.use_deterministic_algorithms(True)  # fills new tensors with NaN
     try:
-        for name in ("lstm", "Delayed", "Projected"):
-            for variant in ("folded", "hoisted"):
-                parity.variant(monkeypatch, variant)
-                source = ODD.get(name, name)
-                portable, kernel = parity.layers(source, 3, 5)
-                kernel.spec = kernel.spec + "\n"  # kernels of its own, built with the poison
-                given = parity.inputs(source, 3, 4, 9)
-                found = parity.differences(portable, kernel, given)
-                assert max(found.values()) <= 1e-12, (name, variant, found)
+        parity.variant(monkeypatch, variant)
+        source = ODD.get(name, name)
+        m, n = (4, 6) if name == "Blocks" else (3, 5)
+        portable, kernel = parity.layers(source, m, n)
+        kernel.spec = kernel.spec + "\n"  # kernels of its own, built with the poison
+        given = parity.inputs(source, m, 4, 9)
+        found = parity.differences(portable, kernel, given)
+        assert max(found.values()) <= 1e-12, found
     finally:
         torch.use_deterministic_algorithms(False)
 

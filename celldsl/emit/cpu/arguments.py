@@ -11,7 +11,7 @@ from typing import Literal
 
 from celldsl.check.width import Shape, Width
 from celldsl.schedule.cpu import CpuSchedule
-from celldsl.schedule.cpu_program import Symbol
+from celldsl.schedule.cpu_program import Along, Multiply, Symbol, Take
 from celldsl.symbolic.algebra import signal_symbol
 
 Role = Literal[
@@ -120,6 +120,13 @@ class Arguments:
         dims = [Width.of(symbol_name) for symbol_name in (*(d.name for d in cell.dims),)]
         every = [*dims, *(Width.of(s.name) for s in cell.settings if s.is_width)]
         every += [width for shape in shapes for width in shape.dims]
+        for statement in (*self.schedule.programs.forward, *self.schedule.programs.backward):
+            if isinstance(statement, Take):
+                every += [shape.width for shape in statement.before]
+            elif isinstance(statement, Along) and statement.times is not None:
+                every.append(statement.times)
+            elif isinstance(statement, Multiply):
+                every += [term.blocks for term in statement.terms if term.blocks is not None]
         for width in dict.fromkeys(every):
             found[width] = f"width_{width.name}" if width.name else f"width_{len(found)}"
         return found

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import resources
+from typing import NamedTuple
 
 from celldsl.check.cell import Setting
-from celldsl.check.width import Shape
+from celldsl.check.width import Shape, Width
 from celldsl.emit.cpu.arguments import NUMBERS, Arguments, Pointer
 from celldsl.emit.cpu.printer import Printer
 from celldsl.schedule.cpu import CpuSchedule
-from celldsl.schedule.cpu_program import Along, Gather, Let, Symbol
+from celldsl.schedule.cpu_program import Along, Concat, Gather, Let, Symbol, Take
 from celldsl.schedule.cpu_stages import Buffer, Group, Place, StackedProduct, Stage, Steps
 from celldsl.symbolic.algebra import signal_symbol
 from celldsl.version import __version__
@@ -92,6 +93,25 @@ FINGERPRINT = (
 )
 
 
+class _WeightSizes(NamedTuple):
+    """Widths of the operand and of the cotangents of a weight product, as text; blocks: of a block-diagonal matrix, whose
+    blocks have these widths."""
+
+    operand: str
+    columns: str
+    blocks: str
+
+    @property
+    def reals(self) -> str:
+        one = f"weight_reals({self.columns}, {self.operand})"
+        return f"{self.blocks} * {one}" if self.blocks else one
+
+    @property
+    def shift(self) -> str:
+        """Where block i is."""
+        return f" + i * weight_reals({self.columns}, {self.operand})" if self.blocks else ""
+
+
 class _Direction:
     def __init__(self, schedule: CpuSchedule, arguments: Arguments, name: str):
         self.schedule, self.arguments, self.name = schedule, arguments, name
@@ -139,8 +159,17 @@ class _Direction:
     def offset(self, place: Place) -> str:
         return "".join(f" + {self.width(shape)}" for shape in place.before)
 
-    def block(self, group: Group) -> str:
-        return f"k.block_{self._shape_name(group.shape)}"
+    def blocks(self, width: Width, of: str = "k.") -> str:
+        return f"{of}{self.arguments.widths[width]}"
+
+    def sections(self, shape: Shape) -> str:
+        """In how many equal parts the lanes of a shape are cut, so that each has its own blocks of matrices."""
+        products = [p for group in self.groups if group.shape == shape for p in group.products]
+        found = dict.fromkeys(b for product in products for b in product.blocks if b is not None)
+        text = ""
+        for width in found:
+            text = f"std::lcm({text}, {self.blocks(width, '')})" if text else self.blocks(width, "")
+        return text or "1"
 
     def _shape_name(self, shape: Shape) -> str:
         return self.arguments.widths[shape.width].removeprefix("width_") if shape.rank else "one"
@@ -160,8 +189,7 @@ class _Direction:
         yield f"  using At = {self.type}At;"
         yield f"  static constexpr bool backward = {'true' if self.back else 'false'};"
         yield f"  int64_t {', '.join(numbers)};"
-        blocks = [f"block_{self._shape_name(shape)}" for shape in self._group_shapes()]
-        yield f"  int64_t {', '.join(blocks)};"
+        yield f"  Lanes {', '.join(f'lanes_{self._shape_name(shape)}' for shape in self._group_shapes())};"
         reals = [p.name for p in self.pointers if p.role != "sizes"]
         for at in range(0, len(reals), 8):
             yield "  real " + ", ".join(f"*{name}" for name in reals[at : at + 8]) + ";"
@@ -187,7 +215,7 @@ class _Direction:
         for shape in self._group_shapes():
             gates = max((len(p.gates) for g in self.groups if g.shape == shape for p in g.products), default=1)
             yield (
-                f"    block_{self._shape_name(shape)} = lane_block({self.width(shape, '')}, {gates}, "
+                f"    lanes_{self._shape_name(shape)} = cut_lanes({self.width(shape, '')}, {self.sections(shape)}, {gates}, "
                 "split ? threads : 1, most_rows);"
             )
         strides = len(numbers)
@@ -216,19 +244,23 @@ class _Direction:
         matrices = self.schedule.programs.matrices
         yield f"    products[{at}].gates = {len(product.gates)};"
         yield f"    products[{at}].segments = {len(product.operands)};"
-        yield f"    products[{at}].lanes = {self.width(group.shape, '')};"
-        yield f"    products[{at}].block = block_{self._shape_name(group.shape)};"
-        for s, operand in enumerate(product.operands):
-            yield f"    products[{at}].length[{s}] = {self.width(self.shapes[operand], '')};"
+        yield f"    products[{at}].lanes = lanes_{self._shape_name(group.shape)};"
+        for s, (operand, blocks) in enumerate(zip(product.operands, product.blocks, strict=True)):
+            cuts = "1" if blocks is None else self.blocks(blocks, "")
+            each = "" if blocks is None else f" / {cuts}"
+            yield f"    products[{at}].length[{s}] = {self.width(self.shapes[operand], '')}{each};"
+            yield f"    products[{at}].cuts[{s}] = {cuts};"
         for g, gate in enumerate(product.gates):
             for s, term in enumerate(gate.terms):
                 down, across = strides + 2 * term.matrix, strides + 2 * term.matrix + 1
                 if term.transposed:
                     down, across = across, down
-                yield (
-                    f"    products[{at}].matrix[{g}][{s}] = "
-                    f"{{matrix_{term.matrix}, numbers[{down}], numbers[{across}]}};"
-                )
+                strides_of = f"numbers[{down}], numbers[{across}]"
+                following = "0"
+                if term.blocks is not None:  # the blocks are kept one below the other
+                    high = self.shapes[term.operand] if term.transposed else group.shape
+                    following = f"numbers[{strides + 2 * term.matrix}] * {self.width(high, '')} / {self.blocks(term.blocks, '')}"
+                yield f"    products[{at}].matrix[{g}][{s}] = {{matrix_{term.matrix}, {strides_of}, {following}}};"
         assert all(t.matrix < len(matrices) for gate in product.gates for t in gate.terms)
 
     def _can_split(self) -> bool:
@@ -275,8 +307,8 @@ class _Direction:
             size = next(size for name, size in self._shared_sizes() if name == "handed")
             yield f"    std::fill(handed, handed + {size}, real(0));"
         if self.back:
-            for at, (operand, columns) in enumerate(self._weight_list()):
-                yield f"    std::fill(weight_{at}, weight_{at} + weight_reals({columns}, {operand}), real(0));"
+            for at, weight in enumerate(self._weight_list()):
+                yield f"    std::fill(weight_{at}, weight_{at} + {weight.reals}, real(0));"
         yield "  }"
         yield f"  void own(const {self.type}& k, Arena& arena) {{"
         for name, size in self._own_sizes():
@@ -315,8 +347,7 @@ class _Direction:
         if self.back and not self.schedule.hoist:
             row = self.row_size(self.schedule.handed)
             found.append(("handed", f"k.chunk * rows * (up({row}, LANES) + 4 * LANES)"))
-            for at, (operand, columns) in enumerate(self._weight_list()):
-                found.append((f"weight_{at}", f"weight_reals({columns}, {operand})"))
+            found += [(f"weight_{at}", weight.reals) for at, weight in enumerate(self._weight_list())]
         return found
 
     def _own_sizes(self) -> list[tuple[str, str]]:
@@ -331,7 +362,7 @@ class _Direction:
             sizes.append((f"product_{at}", f"rows * ({text}) + 4 * LANES"))
         if self._weight_list():
             widest = "int64_t(0)"
-            for operand in dict.fromkeys(operand for operand, _ in self._weight_list()):
+            for operand in dict.fromkeys(sizes.operand for sizes in self._weight_list()):
                 widest = f"std::max<int64_t>({widest}, {operand})"
             sizes.append(("outer", f"k.chunk * rows * ({widest})"))
         return sizes
@@ -537,7 +568,7 @@ class _Direction:
         yield "  (void)barrier;"
         early = self._needs_barrier_first()
         for number, stage in enumerate(self.steps.stages):
-            if self._can_split() and (any(g.products for g in stage.groups) or (number == 0 and early)):
+            if self._can_split() and (number or early or any(g.products for g in stage.groups)):
                 yield "  if (barrier) barrier->wait();"
             yield from self._along(stage)
             for group in stage.groups:
@@ -547,7 +578,12 @@ class _Direction:
 
     def _needs_barrier_first(self) -> bool:
         """Whether memory of one step alone is read across lanes, and so may be overwritten too early."""
-        kinds = {self.steps.places[o].buffer.kind for p in self.products for o in p.operands}
+        across = {operand for product in self.products for operand in product.operands}
+        programs = self.schedule.programs
+        across |= {
+            s.symbol for s in (programs.backward if self.back else programs.forward) if isinstance(s, (Take, Concat))
+        }
+        kinds = {place.buffer.kind for symbol, place in self.steps.places.items() if symbol in across}
         return "scratch" in kinds or ("saved" in kinds and not self.back) or ("history" in kinds and not self.back)
 
     def _along(self, stage: Stage) -> Iterator[str]:
@@ -561,9 +597,13 @@ class _Direction:
     def _along_call(self, statement: Along) -> str:
         operands = ", ".join(self._row(operand) for operand in statement.operands)
         width = self.width(self.shapes[statement.operands[0]])
+        if statement.function == "block_sums":
+            width = self.width(statement.shape)
+        if statement.times is not None:
+            width += f", k.{self.arguments.widths[statement.times]}"
         stores = self.steps.stores[statement.symbol]
         target = f"at.{self.rows[stores[0].buffer, 0]}[r]{self.offset(stores[0])}"
-        if statement.shape.rank:
+        if statement.shape.rank or statement.times is not None:
             return f"along::{statement.function}({operands}, {target}, {width});"
         return f"*({target}) = along::{statement.function}({operands}, {width});"
 
@@ -574,9 +614,9 @@ class _Direction:
         return f"at.{self.rows[place.buffer, place.delay]}[r]{self.offset(place)}"
 
     def _group(self, number: int, group: Group) -> Iterator[str]:
-        width, block = self.width(group.shape), self.block(group)
-        yield f"  for (int64_t b = part.first({width}, {block}); b < part.last({width}, {block}); ++b) {{"
-        yield f"    const int64_t first = b * {block}, lanes = std::min({block}, {width} - first);"
+        lanes = f"k.lanes_{self._shape_name(group.shape)}"
+        yield f"  for (int64_t b = part.first({lanes}), last = part.last({lanes}); b < last; ++b) {{"
+        yield f"    const int64_t first = {lanes}.first(b), lanes = {lanes}.size(b);"
         for at, product in enumerate(group.products):
             index = self._product_index(group, product)
             operands = ", ".join(self._operand(operand) for operand in product.operands)
@@ -639,14 +679,18 @@ class _Direction:
 
     # --- weight gradients ---------------------------------------------------------------
 
-    def _weight_list(self) -> list[tuple[str, str]]:
-        """Widths of operand and cotangents of each weight product, where the kernel gathers them itself."""
+    def _weight_list(self) -> list[_WeightSizes]:
+        """Sizes of each weight product, where the kernel gathers them itself."""
         if self.schedule.hoist or not self.back:
             return []
-        return [
-            (self.width(self.shapes[w.operand]), " + ".join(self.width(shape) for shape in w.shapes))
-            for w in self.schedule.weight_products
-        ]
+        found = []
+        for product in self.schedule.weight_products:
+            operand = self.width(self.shapes[product.operand])
+            columns = " + ".join(self.width(shape) for shape in product.shapes)
+            blocks = "" if product.blocks is None else self.blocks(product.blocks)
+            each = f" / {blocks}" if blocks else ""
+            found.append(_WeightSizes(f"{operand}{each}", f"{columns}{each}", blocks))
+        return found
 
     def _weights(self) -> Iterator[str]:
         """Gradients of matrices, from the cotangents of a chunk of steps; and what is done when all is over."""
@@ -656,11 +700,19 @@ class _Direction:
             row = f"(up({self.row_size(self.schedule.handed)}, LANES) + 4 * LANES)"
             yield f"  const int64_t row = {row};"
         for at, product in enumerate(products):
-            operand, columns = self._weight_list()[at]
+            sizes = self._weight_list()[at]
             before = "".join(f" + {self.width(shape)}" for shape in product.before)
             place = self._operand_place(product.operand)
-            yield f"  gather_weight(w.weight_{at}, w.outer, {operand}, {columns}, t0, t1, [&](int64_t t) {{"
-            yield f"    return Outer{{k.time.rows(t, r0, w.rows), {self._located_for_weights(place)},"
+            offset = self.offset(place)
+            if sizes.blocks:
+                yield f"  for (int64_t i = 0; i < {sizes.blocks}; ++i)"
+                offset += f" + i * ({sizes.operand})"
+                before += f" + i * ({sizes.columns})"
+            yield f"  gather_weight(w.weight_{at}{sizes.shift}, w.outer, {sizes.operand}, {sizes.columns}, t0, t1, [&](int64_t t) {{"
+            yield f"    Rows operand = {self._located_for_weights(place)};"
+            if offset:
+                yield f"    operand.p += {offset.removeprefix(' + ')};"
+            yield "    return Outer{k.time.rows(t, r0, w.rows), operand,"
             yield f"                 Rows{{w.handed + (t % k.chunk) * w.rows * row{before}, row}}}};"
             yield "  });"
         yield "  (void)k; (void)w; (void)t0; (void)t1; (void)r0;"
@@ -676,13 +728,18 @@ class _Direction:
                 yield f"    if (k.out_{name}) gather_sum(k.out_{name}, {self.width(gather.shape)}, count, [&](int i) {{ return all[i].{name}; }});"
         yield "  }"
         for at, product in enumerate(products):
-            operand, columns = self._weight_list()[at]
+            sizes = self._weight_list()[at]
             offset = "0"
             for weight, shape in zip(product.weights, product.shapes, strict=True):
-                width = self.width(shape)
+                width, out = self.width(shape), f"k.out_matrix_{weight.matrix}"
+                yield f"  if ({out})"
+                if sizes.blocks:
+                    width = sizes.columns
+                    yield f"    for (int64_t i = 0; i < {sizes.blocks}; ++i)"
+                    out += f" + i * ({width}) * ({sizes.operand})"
                 yield (
-                    f"  if (k.out_matrix_{weight.matrix}) spread_weight(k.out_matrix_{weight.matrix}, {width}, {operand}, {offset}, "
-                    f"count, part, [&](int i) {{ return all[i].weight_{at}; }});"
+                    f"    spread_weight({out}, {width}, {sizes.operand}, {offset}, "
+                    f"count, part, [&](int thread) {{ return all[thread].weight_{at}{sizes.shift}; }});"
                 )
                 offset = width if offset == "0" else f"{offset} + {width}"
         yield "  (void)k; (void)all; (void)count; (void)part;"

@@ -34,8 +34,8 @@ struct Time {
 // A part of the lanes: all of them, or those of one of several threads; in whole blocks.
 struct Part {
   int number = 0, of = 1;
-  int64_t first(int64_t lanes, int64_t block) const { return parts_of(lanes, block) * number / of; }
-  int64_t last(int64_t lanes, int64_t block) const { return parts_of(lanes, block) * (number + 1) / of; }
+  int64_t first(const Lanes& lanes) const { return of == 1 ? 0 : lanes.blocks() * number / of; }
+  int64_t last(const Lanes& lanes) const { return of == 1 ? lanes.blocks() : lanes.blocks() * (number + 1) / of; }
 };
 
 // Asks for rows of `size` reals, or a part's share of them, so that they are near when the next step comes.
@@ -53,10 +53,15 @@ inline void fetch(Rows rows, int64_t count, int64_t size, Part part) {
 // else so many that they do, or that every part has some.
 inline int64_t lane_block(int64_t lanes, int64_t gates, int64_t parts, int64_t rows) {
   const int64_t room = 32768 / static_cast<int64_t>(sizeof(real)) / std::max<int64_t>(1, rows);
-  if (parts == 1 && lanes * gates <= std::max<int64_t>(room, 256)) return lanes;
+  if (parts == 1 && lanes * gates <= std::max<int64_t>(room, 256)) return std::max<int64_t>(1, lanes);
   const int64_t fit = std::max<int64_t>(1, 256 / (gates * LANES)) * LANES;
   const int64_t fair = up(parts_of(lanes, parts), LANES);
   return std::max<int64_t>(1, std::min(std::min(fit, fair), up(lanes, LANES)));
+}
+
+// rows: at a time; gates: of the largest product; parts: threads that lanes are split over.
+inline Lanes cut_lanes(int64_t lanes, int64_t sections, int64_t gates, int64_t parts, int64_t rows) {
+  return Lanes(lanes, sections, lane_block(lanes / sections, gates, parts_of(parts, sections), rows));
 }
 
 inline Rows past(const Time& time, real* sequence, real* rolling, int64_t slots, int64_t t, int64_t r0, int64_t rows, int64_t size) {

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <limits>
 #include <new>
+#include <numeric>
 #include <thread>
 #include <vector>
 #ifdef _OPENMP
@@ -364,6 +365,13 @@ inline void cumax(const real* a, real* out, int64_t n) {
   softmax(a, out, n);
   cumsum(out, out, n);
 }
+// Every entry of n `times` times, one behind the other; and the other way, the sums of each `times` entries, n of them.
+inline void repeat(const real* a, real* out, int64_t n, int64_t times) {
+  for (int64_t j = 0; j < n; ++j) std::fill(out + j * times, out + (j + 1) * times, a[j]);
+}
+inline void block_sums(const real* a, real* out, int64_t n, int64_t times) {
+  for (int64_t j = 0; j < n; ++j) out[j] = sum(a + j * times, times);
+}
 inline void rmsnorm(const real* a, real* out, int64_t n) {
   const real scale = std::sqrt(dot(a, a, n) / real(n) + real(1e-5));
   for (int64_t j = 0; j < n; ++j) out[j] = a[j] / scale;
@@ -419,24 +427,40 @@ class Arena {
 
 // --- products ------------------------------------------------------------------------------
 
+// How the lanes of a vector are cut: in equal sections, where matrices are block-diagonal, and those in blocks that are
+// worked on at a time.
+struct Lanes {
+  int64_t count = 0, sections = 1, block = 1, section = 0, each = 0;
+
+  Lanes() = default;
+  Lanes(int64_t lanes, int64_t in, int64_t most)
+      : count(lanes), sections(in), block(most), section(lanes / in), each(parts_of(section, most)) {}
+  int64_t blocks() const { return sections * each; }
+  int64_t first(int64_t b) const { return sections == 1 ? b * block : b / each * section + b % each * block; }
+  int64_t size(int64_t b) const { return std::min(block, section - (sections == 1 ? b : b % each) * block); }
+};
+
 // One stacked product of a stage: for each of `gates` results, lane j of the result is the sum over all segments s
-// and all k of matrix[gate][s](j, k) * operand[s][row][k]. Lanes are worked on in blocks of `block`; the columns of a
-// block are gate 0's lanes, gate 1's lanes, …, packed without gaps.
+// and all k of matrix[gate][s](j, k) * operand[s][row][k]; of a block-diagonal matrix, over the k of the lane's block.
+// The columns of a block of lanes are gate 0's lanes, gate 1's lanes, …, packed without gaps.
 constexpr int MOST_GATES = CELLDSL_MOST_GATES, MOST_SEGMENTS = CELLDSL_MOST_SEGMENTS;
 struct Matrix {
   const real* p;
-  int64_t down, across;  // strides from row to row and from column to column
+  int64_t down, across;  // strides from row to row and from column to column, within a block
+  int64_t next;          // of a block-diagonal matrix, from block to block
 };
 struct Product {
   int gates = 0, segments = 0;
-  int64_t lanes = 0, block = 0, depth = 0;
-  int64_t length[MOST_SEGMENTS];
+  int64_t depth = 0;
+  Lanes lanes;
+  int64_t length[MOST_SEGMENTS], cuts[MOST_SEGMENTS];  // cuts: blocks of a block-diagonal matrix, each so long; else 1
   Matrix matrix[MOST_GATES][MOST_SEGMENTS];
   real* packed = nullptr;
 
-  int64_t vectors() const { return parts_of(gates * block, LANES); }
-  int64_t blocks() const { return parts_of(lanes, block); }
-  int64_t block_lanes(int64_t b) const { return std::min(block, lanes - b * block); }
+  int64_t vectors() const { return parts_of(gates * lanes.block, LANES); }
+  int64_t blocks() const { return lanes.blocks(); }
+  int64_t block_lanes(int64_t b) const { return lanes.size(b); }
+  int64_t cut(int s, int64_t b) const { return cuts[s] == 1 ? 0 : lanes.first(b) / (lanes.count / cuts[s]); }
   int64_t packed_reals() const { return blocks() * vectors() * LANES * depth; }
   int64_t stride() const { return vectors() * LANES; }  // of the results of a block
   void close() {
@@ -466,7 +490,8 @@ inline void pack(const Product& product, int64_t b) {
       int64_t k0 = 0;
       for (int s = 0; s < product.segments; ++s) {
         const Matrix& m = product.matrix[gate][s];
-        const real* from = m.p + (b * product.block + lane) * m.down;
+        const int64_t cut = product.cut(s, b), before = cut * (product.lanes.count / product.cuts[s]);
+        const real* from = m.p + cut * m.next + (product.lanes.first(b) - before + lane) * m.down;
         const int64_t length = product.length[s];
         if (m.down == 1) {
           for (int64_t k = 0; k < length; ++k)
@@ -576,7 +601,8 @@ inline void multiply(const Product& product, int64_t b, const Rows* operands, in
       int count = 0;
       for (int64_t left = std::min(slice, product.depth - k); left > 0;) {
         const int64_t length = std::min(left, product.length[segment] - done);
-        pieces[count++] = {operands[segment].p + done, operands[segment].stride, length};
+        const real* operand = operands[segment].p + product.cut(segment, b) * product.length[segment];
+        pieces[count++] = {operand + done, operands[segment].stride, length};
         left -= length;
         done += length;
         if (done == product.length[segment]) ++segment, done = 0;

@@ -18,6 +18,7 @@ from celldsl import relatives
 from celldsl.check.cell import Cell, Num, Setting
 from celldsl.check.width import SCALAR
 from celldsl.emit.torch.module import View
+from celldsl.runtime.kernel.evaluate import linear
 from celldsl.runtime.kernel.kernel import DTYPES, Kernel
 from celldsl.runtime.kernel.memory import product
 from celldsl.runtime.kernel.once import Once, work_out
@@ -177,13 +178,18 @@ def _hoisted(
     portable: bool,
 ) -> Tensor:
     """The hoisted products of all steps, side by side: (…, widths)."""
-    if all(len(terms) == 1 and terms[0][1] == blocks[0][0][1] for terms in blocks):
+    if all(
+        len(terms) == 1
+        and terms[0][1] == blocks[0][0][1]
+        and matrices[terms[0][0]].shape[1] == inputs[terms[0][1]].shape[-1]
+        for terms in blocks
+    ):
         stacked = [matrices[terms[0][0]] for terms in blocks]
         x, matrix = inputs[blocks[0][0][1]], torch.cat(stacked) if len(stacked) > 1 else stacked[0]
         return functional.linear(x, matrix) if portable or not plainly((x, matrix)) else product(x, matrix)
     parts = []
     for terms in blocks:
-        products = [functional.linear(inputs[name], matrices[matrix]) for matrix, name in terms]
+        products = [linear(inputs[name], matrices[matrix]) for matrix, name in terms]
         parts.append(sum(products[1:], products[0]))
     return torch.cat(parts, -1)
 

@@ -14,6 +14,7 @@ import sympy
 import torch
 from torch import Tensor
 
+from celldsl.check.width import Shape
 from celldsl.schedule.cpu_program import Along, Concat, Let, Multiply, Programs, Symbol, Take
 from celldsl.symbolic.algebra import signal_symbol
 
@@ -35,6 +36,25 @@ def value_of(expr: sympy.Expr, values: Mapping[Symbol, Tensor], like: Tensor) ->
         exponent = expr.args[1]
         return torch.pow(arguments[0], float(exponent) if exponent.is_number else arguments[1])
     return FUNCTIONS[expr.func.__name__](*arguments)
+
+
+def linear(x: Tensor, matrix: Tensor) -> Tensor:
+    """`x` (…, q) times the transpose of a matrix (p, q): (…, p). A matrix of fewer columns is the blocks of a
+    block-diagonal one, one below the other."""
+    columns = matrix.shape[1]
+    if x.shape[-1] == columns:
+        return torch.nn.functional.linear(x, matrix)
+    parts = x.unflatten(-1, (x.shape[-1] // columns, 1, columns))
+    return (parts @ matrix.reshape(parts.shape[-3], -1, columns).mT).flatten(-3)
+
+
+def outer(cotangent: Tensor, operand: Tensor, columns: int) -> Tensor:
+    """Σ outer(cotangent, operand) over rows, (p, q) of (N, p) and (N, q); with fewer columns, of the blocks alone."""
+    if operand.shape[1] == columns:
+        return cotangent.t() @ operand
+    blocks = operand.shape[1] // columns
+    parts = cotangent.view(-1, blocks, cotangent.shape[1] // blocks).permute(1, 2, 0)
+    return (parts @ operand.view(-1, blocks, columns).transpose(0, 1)).flatten(0, 1)
 
 
 def _rms(x: Tensor) -> Tensor:
@@ -78,21 +98,28 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def step(programs: Programs, values: Values, matrices: Sequence[Tensor], widths: Callable[[Symbol], int]) -> None:
-    """Runs the forward program: `values` holds the leaves, and all that the step computes afterwards."""
+def step(programs: Programs, values: Values, matrices: Sequence[Tensor], widths: Callable[[Shape], int]) -> None:
+    """Runs the forward program: `values` holds the leaves, and all that the step computes afterwards.
+
+    widths: of a vector of some shape, as a number.
+    """
     like = matrices[0] if matrices else next(iter(values.values()))
     for statement in programs.forward:
         if isinstance(statement, Let):
             values[statement.symbol] = value_of(statement.value, values, like)
         elif isinstance(statement, Multiply):
-            terms = [values[t.operand] @ matrices[t.matrix].mT for t in statement.terms]
+            terms = [linear(values[t.operand], matrices[t.matrix]) for t in statement.terms]
             values[statement.symbol] = reduce(torch.add, terms)
+        elif isinstance(statement, Along) and statement.function == "repeat":
+            operand = values[statement.operands[0]]
+            values[statement.symbol] = operand.repeat_interleave(widths(statement.shape) // operand.shape[-1], -1)
         elif isinstance(statement, Along):
             values[statement.symbol] = FUNCTIONS[statement.function](*(values[o] for o in statement.operands))
         elif isinstance(statement, Concat):
             values[statement.symbol] = torch.cat([values[part] for part in statement.parts], -1)
         elif isinstance(statement, Take):
-            raise AssertionError("no forward program takes parts")
+            start = sum(widths(shape) for shape in statement.before)
+            values[statement.symbol] = values[statement.operand].narrow(-1, start, widths(statement.shape))
 
 
 def sequence(
@@ -103,7 +130,7 @@ def sequence(
     initial: Mapping[tuple[str, int], Tensor],
     constants: Mapping[Symbol, Tensor],
     matrices: Sequence[Tensor],
-    widths: Callable[[Symbol], int],
+    widths: Callable[[Shape], int],
 ) -> tuple[Tensor, dict[tuple[str, int], Tensor]]:
     """A whole sequence by torch operations: the outputs (N, n), and the last state by (signal, delay).
 
@@ -114,7 +141,7 @@ def sequence(
     ended: dict[tuple[str, int], list[Tensor]] = {key: [] for key in carried}
     parts = None
     if before is not None:
-        sizes = [widths(block.symbol) for block in programs.hoisted]
+        sizes = [widths(block.shape) for block in programs.hoisted]
         parts = dict(zip((b.symbol for b in programs.hoisted), before.split(sizes, -1), strict=True))
     outputs: list[Tensor] = []
     at = 0
@@ -132,8 +159,9 @@ def sequence(
             values[signal_symbol(name, delay)] = value
         step(programs, values, matrices, widths)
         rows = {name: values[signal_symbol(name, 0)] for name, _ in carried}
-        rows = {n: v.expand(size, widths(signal_symbol(n, 0))) for n, v in rows.items()}
-        outputs.append(values[signal_symbol(cell.output, 0)].expand(size, widths(signal_symbol(cell.output, 0))))
+        rows = {n: v.expand(size, widths(cell.signal[n].shape)) for n, v in rows.items()}
+        output = values[signal_symbol(cell.output, 0)]
+        outputs.append(output.expand(size, widths(cell.signal[cell.output].shape)))
         carried = {(n, d): rows[n] if d == 1 else carried[n, d - 1] for n, d in carried}
         at += size
     last = {key: torch.cat([value, *reversed(ended[key])]) for key, value in carried.items()}

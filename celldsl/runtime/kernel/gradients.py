@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from celldsl.runtime.kernel.evaluate import outer
 from celldsl.runtime.kernel.layout import Layout, Tensors
 from celldsl.schedule.cpu_program import Symbol
 from celldsl.symbolic.algebra import signal_symbol
@@ -76,7 +77,8 @@ class Gradients:
             start = layout.sum(product.before, widths)
             sizes = [layout.sum([shape], widths) for shape in product.shapes]
             cotangent = handed.narrow(1, start, sum(sizes))
-            total = self._outer(cotangent, product.operand, tensors, kept, steps, batch, widths)
+            columns = tensors[layout.matrices[product.weights[0].matrix]].shape[1]  # type: ignore[union-attr]
+            total = self._outer(cotangent, product.operand, columns, tensors, kept, steps, batch, widths)
             for weight, part in zip(product.weights, total.split(sizes, 0), strict=True):
                 at = layout.matrices[weight.matrix]
                 before = found[at]
@@ -86,37 +88,43 @@ class Gradients:
         self,
         cotangent: Tensor,
         operand: Symbol,
+        columns: int,
         tensors: Tensors,
         kept: Tensors,
         steps: int,
         batch: int,
         widths: Sequence[int],
     ) -> Tensor:
-        """Σ outer(cotangent, operand) over all steps and rows."""
+        """Σ outer(cotangent, operand) over all steps and rows, for a matrix of so many columns."""
         layout = self.layout
         place = self.schedule.operand_places[operand]
         name, delay = place.buffer.name, place.delay
         at = self._at[name]
         sequence = tensors[at] if at < len(tensors) else kept[at - len(tensors)]
         assert sequence is not None
-        sequence = sequence.reshape(-1, sequence.shape[-1])
-        if place.before:
-            sequence = sequence.narrow(1, layout.sum(place.before, widths), layout.symbol(operand, widths))
+        start, width = layout.sum(place.before, widths), layout.symbol(operand, widths)
+        sequence = _columns(sequence.reshape(-1, sequence.shape[-1]), start, width)
         if not delay:
-            return cotangent.t() @ sequence
+            return outer(cotangent, sequence, columns)
         signal = self._signal_of[name]
         first: list[Tensor | None] = []
         for back in range(1, delay + 1):
             value = tensors[layout.initials[signal, back]] if (signal, back) in layout.initials else None
-            first.append(None if value is None else value.reshape(batch, -1))
+            first.append(None if value is None else _columns(value.reshape(batch, -1), start, width))
         if tensors[0] is not None:
-            return cotangent.t() @ delayed(sequence, tensors[0].tolist(), first)
-        total = cotangent[delay * batch :].t() @ sequence[: max(0, steps - delay) * batch]
+            return outer(cotangent, delayed(sequence, tensors[0].tolist(), first), columns)
+        total = outer(cotangent[delay * batch :], sequence[: max(0, steps - delay) * batch], columns)
         for step in range(min(delay, steps)):
             value = first[delay - step - 1]
             if value is not None:
-                total = total.addmm(cotangent[step * batch : (step + 1) * batch].t(), value)
+                part = cotangent[step * batch : (step + 1) * batch]
+                dense = columns == value.shape[1]
+                total = total.addmm(part.t(), value) if dense else total + outer(part, value, columns)
         return total
+
+
+def _columns(matrix: Tensor, start: int, width: int) -> Tensor:
+    return matrix if matrix.shape[1] == width else matrix.narrow(1, start, width)
 
 
 def _unflattened(flat: Tensor, like: list[Tensor]) -> Sequence[Tensor]:

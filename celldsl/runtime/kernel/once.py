@@ -18,9 +18,11 @@ from torch import Tensor, nn
 
 from celldsl.check import cell as checked
 from celldsl.check.cell import Cell
+from celldsl.check.width import Shape, Width
 from celldsl.functions import FUNCTIONS as TABLE
 from celldsl.runtime.kernel.evaluate import FUNCTIONS
 from celldsl.schedule.cpu_program import Programs, Symbol
+from celldsl.schedule.rows import blocks_of
 from celldsl.symbolic.algebra import dim_symbol, parameter_symbol
 from celldsl.symbolic.tape import Node, OpaqueNode, ProductNode
 
@@ -35,9 +37,16 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "transpose": lambda a: a.mT,
     "concat": lambda *parts: torch.cat([part.reshape(-1) for part in parts]),
     "outer": torch.outer,
+    "below": lambda blocks: blocks.flatten(0, 1),
     "scalar": lambda a: a.squeeze(-1),
 }
-"""By name; besides those, `number`, `eye` and `wide` take a number, and so do structures."""
+NUMBERED: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "wide": lambda a, n: a.expand(n),
+    "behind": lambda a, n: a[n:],
+    "first": lambda a, n: a[:n],
+    "repeat": lambda a, n: a.reshape(-1).repeat_interleave(n),
+}
+"""By name; besides those, `number` and `eye` take a number, and so do structures."""
 
 
 def _block_diagonal(blocks: Tensor, rows: int) -> Tensor:
@@ -101,8 +110,8 @@ class Once:
                 registers.append(torch.full((), number, dtype=like.dtype, device=like.device))
             elif name == "eye":
                 registers.append(torch.eye(int(number), dtype=like.dtype, device=like.device))
-            elif name == "wide":
-                registers.append(registers[reads[0]].expand(int(number)))
+            elif name in NUMBERED:
+                registers.append(NUMBERED[name](registers[reads[0]], int(number)))
             elif name in STRUCTURES:
                 registers.append(STRUCTURES[name](registers[reads[0]], int(number)))
             else:
@@ -144,7 +153,7 @@ class _Writer:
         for equation in self.cell.derived:
             self.register[equation.target] = self.expression(equation.value)
         constants = tuple(self.constant(symbol) for symbol in self.programs.constants)
-        matrices = tuple(self.expression(matrix) for matrix in self.programs.matrices)
+        matrices = tuple(self.matrix(matrix) for matrix in self.programs.matrices)
         return Once(tuple(self.attributes.values()), tuple(self.operations), constants, matrices)
 
     def do(self, name: str, reads: Sequence[int] = (), number: float = 0.0) -> int:
@@ -153,6 +162,11 @@ class _Writer:
             self.operations.append(operation)
             self.known[operation] = len(self.attributes) + len(self.operations) - 1
         return self.known[operation]
+
+    def matrix(self, matrix: checked.Expr) -> int:
+        """A matrix; of a block-diagonal one the blocks, one below the other."""
+        blocks = blocks_of(matrix)
+        return self.expression(matrix) if blocks is None else self.do("below", [self.expression(blocks)])
 
     # --- checked expressions of parameters ----------------------------------------------
 
@@ -178,9 +192,17 @@ class _Writer:
             return (
                 value if TABLE[node.function].rule in ("elementwise", "along", "outer") else self.do("scalar", [value])
             )
+        if isinstance(node, checked.Slice):
+            return self.part(reads[0], node.start, node.shape)
+        if isinstance(node, checked.Repeat):
+            return self.do("repeat", reads, float(node.times.at(self.sizes)))
         if isinstance(node, checked.Structured):
             return self.do(node.kind, reads, float(node.shape.dims[0].at(self.sizes)))
         return self.do(_NAMES[type(node)], reads)
+
+    def part(self, vector: int, start: Width, shape: Shape) -> int:
+        behind = self.do("behind", [vector], float(start.at(self.sizes))) if start.terms else vector
+        return self.do("first", [behind], float(shape.width.at(self.sizes)))
 
     # --- constants of the tape ----------------------------------------------------------
 
@@ -197,6 +219,10 @@ class _Writer:
         node: Node | ProductNode | OpaqueNode = self.nodes[symbol]
         if isinstance(node, ProductNode):
             return self.do("product", (self.expression(node.product.matrix), self.constant(node.operand)))
+        if isinstance(node, OpaqueNode) and node.opaque.function == "slice":
+            return self.part(self.constant(node.arguments[0]), node.opaque.count, node.shape)
+        if isinstance(node, OpaqueNode) and node.opaque.function == "repeat":
+            return self.do("repeat", [self.constant(node.arguments[0])], float(node.opaque.count.at(self.sizes)))
         if isinstance(node, OpaqueNode):
             value = self.do(node.opaque.function, [self.constant(argument) for argument in node.arguments])
             return value if node.shape.rank else self.do("scalar", [value])

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from celldsl.runtime.kernel import evaluate
 from celldsl.runtime.kernel.layout import Layout, Tensors
-from celldsl.schedule.cpu_program import Symbol
-from celldsl.symbolic.algebra import dim_symbol, parameter_symbol, signal_symbol
+from celldsl.symbolic.algebra import dim_symbol, parameter_symbol
 
 
 class Portable:
@@ -19,7 +18,6 @@ class Portable:
 
     def __init__(self, layout: Layout):
         self.layout = layout
-        self._named = {signal_symbol(info.name, 0): info.name for info in layout.schedule.cell.signals}
 
     def __call__(
         self, tensors: Tensors, steps: int, batch: int, widths: Sequence[int], settings: Sequence[float]
@@ -51,11 +49,6 @@ class Portable:
                 constants[dim_symbol(known.name)] = torch.tensor(float(number), dtype=like.dtype, device=like.device)
         sizes = [batch] * steps if tensors[0] is None else tensors[0].tolist()
 
-        def width_of(symbol: Symbol) -> int:
-            if symbol in layout.programs.shapes:
-                return layout.symbol(symbol, widths)
-            return layout.signal(self._named[symbol], widths)
-
         output, last = evaluate.sequence(
             layout.programs,
             sizes,
@@ -64,7 +57,7 @@ class Portable:
             initial,
             constants,
             matrices,
-            width_of,  # type: ignore[arg-type]
+            lambda shape: layout.sum([shape], widths),
         )
         output = output.view(*like.shape[:-1], output.shape[-1])
         return (output, *(last[p.key].unsqueeze(0) for p in layout.finals))  # type: ignore[index]
@@ -99,7 +92,7 @@ class Portable:
         parts = []
         for block in layout.programs.hoisted:
             products = [
-                tensors[layout.inputs[name]] @ tensors[layout.matrices[matrix]].t()  # type: ignore[operator, union-attr]
+                evaluate.linear(tensors[layout.inputs[name]], tensors[layout.matrices[matrix]])  # type: ignore[arg-type]
                 for matrix, name in block.terms
             ]
             parts.append(sum(products[1:], products[0]))
