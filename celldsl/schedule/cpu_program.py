@@ -400,6 +400,8 @@ class _Builder:
             self.carries.append(Carry(name, delay, symbol, leaving))
         self.gradients: dict[Symbol, str] = {}
         for info in cell.inputs:
+            if info.noise:
+                continue
             value = adjoint.inputs.get(info.name, sympy.Integer(0)) + arriving.get((info.name, 1), 0)
             value = value.xreplace(outside)
             if value == 0:
