@@ -315,6 +315,7 @@ class SignalInfo:
     depth: how many steps back it is read at most (0: only at t). A signal of depth d ≥ 1 is carried: its last d
     values are state of the generated module.
     initial: the state's first value: a scalar expression, or "learned" (a parameter named by `Cell`).
+    noise: of an input that stands for a mask: whether it is a new one each step, or one for a sequence.
     """
 
     name: str
@@ -322,6 +323,7 @@ class SignalInfo:
     role: Literal["input", "state", "intermediate"]
     depth: int = 0
     initial: Expr | Literal["learned"] | None = None
+    noise: Literal["step", "sequence"] | None = None
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 

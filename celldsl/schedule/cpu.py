@@ -103,7 +103,7 @@ def plan(form: Form, hoist: bool = False) -> CpuSchedule:
             now = signal_symbol(meaning.name, 0)
             names.setdefault(now, names.get(now, meaning.name))
             if info.role == "input" or meaning.delay or meaning.name in kept:
-                kind = "input" if info.role == "input" else "history"
+                kind = "history" if info.role != "input" else "locked" if info.noise == "sequence" else "input"
                 leaves[symbol] = Place(Buffer(names[now], kind, (info.shape,)), delay=meaning.delay)  # type: ignore[arg-type]
     made = {s.symbol for s in programs.forward}
     before = Buffer("before", "before", tuple(block.shape for block in programs.hoisted))

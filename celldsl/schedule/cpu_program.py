@@ -415,6 +415,8 @@ class _Builder:
             self.carries.append(Carry(name, delay, symbol, leaving))
         self.gradients: dict[Symbol, str] = {}
         for info in cell.inputs:
+            if info.noise:
+                continue
             value = adjoint.inputs.get(info.name, sympy.Integer(0)) + arriving.get((info.name, 1), 0)
             value = value.xreplace(outside)
             if value == 0:
@@ -527,17 +529,20 @@ class _Builder:
         for statement in out:
             if isinstance(statement, Take) and self.ranges[statement.symbol] == (operand, start, stop):
                 return statement.symbol
-        node = next(n for n in self.tape.nodes if isinstance(n, OpaqueNode) and self._is_concat(n, operand))
-        before: list[Shape] = []
-        at = sympy.Integer(0)
-        for argument in node.opaque.arguments:
-            if sympy.expand(at - start) == 0:
-                symbol = self._new(f"part_{_word(operand)}", argument.shape)
-                self.ranges[symbol] = (operand, start, stop)
-                out.append(Take(symbol, operand, tuple(before), argument.shape))
-                return symbol
-            at += size_of(argument.shape)
-            before.append(argument.shape)
+        for node in self.tape.nodes:
+            if not isinstance(node, OpaqueNode) or not self._is_concat(node, operand):
+                continue
+            before: list[Shape] = []
+            at = sympy.Integer(0)
+            for argument in node.opaque.arguments:
+                end = at + size_of(argument.shape)
+                if sympy.expand(at - start) == 0 and sympy.expand(end - stop) == 0:
+                    symbol = self._new(f"part_{_word(operand)}", argument.shape)
+                    self.ranges[symbol] = (operand, start, stop)
+                    out.append(Take(symbol, operand, tuple(before), argument.shape))
+                    return symbol
+                at = end
+                before.append(argument.shape)
         raise AssertionError(f"{value} is no part of a concatenation")
 
     def _is_concat(self, node: OpaqueNode, operand: Symbol) -> bool:

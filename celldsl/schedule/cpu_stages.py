@@ -14,12 +14,15 @@ from typing import Literal
 from celldsl.check.width import Shape, Width
 from celldsl.schedule.cpu_program import Along, Concat, Gather, Let, Multiply, Statement, Symbol, Take
 
-Kind = Literal["input", "history", "saved", "scratch", "before", "upstream", "arriving", "leaving", "handed", "result"]
-"""What a buffer is for; all but scratch and carried ones have a row for each step and row of the batch.
+Kind = Literal[
+    "input", "locked", "history", "saved", "scratch", "before", "upstream", "arriving", "leaving", "handed", "result"
+]  # fmt: skip
+"""What a buffer is for; all but locked, scratch and carried ones have a row for each step and row of the batch.
 
-input: an input's sequence; history: a carried signal, or the output; saved: written forward, read backward;
-scratch: of one step; before: hoisted products; upstream: the output's cotangent; arriving, leaving: cotangents on their
-way to earlier steps; handed: cotangents that weight gradients are made of; result: an input's gradient.
+input: an input's sequence; locked: a mask, the same at all steps of a sequence; history: a carried signal, or the
+output; saved: written forward, read backward; scratch: of one step; before: hoisted products; upstream: the output's
+cotangent; arriving, leaving: cotangents on their way to earlier steps; handed: cotangents that weight gradients are
+made of; result: an input's gradient.
 """
 
 

@@ -17,7 +17,10 @@ def table(schedule: CpuSchedule) -> str:
     rows: list[tuple[str, str]] = []
     programs, names = schedule.programs, schedule.names
     if programs.form.training.masks:
-        rows.append(("noise", "none: a kernel computes as in evaluation; while training the portable module serves"))
+        rows.append(("noise", "none, as in evaluation; while training, a kernel whose masks are inputs serves"))
+    for info in programs.form.cell.inputs:
+        if info.noise:
+            rows.append(("noise", f"{info.name}, drawn before, one for each {info.noise}"))
     for block in programs.hoisted:
         terms = " + ".join(f"{show(programs.matrices[matrix])} {name}" for matrix, name in block.terms)
         rows.append(("before", f"{names[block.symbol]} = {terms}, all steps at once"))

@@ -11,6 +11,7 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from celldsl.check.cell import Cell, Expr, Parameter, Product, Signal
@@ -81,6 +82,14 @@ def find_cell(settings: Settings, text: str | None = None) -> TrainedCell:
 
     found = Layer(make, width, settings.bidirectional, settings.layers, recurrent_matrices(cell.checked))
     return TrainedCell(cell.name, cell.spec, found)
+
+
+def backend_of(model: nn.Module, precision: str, device: torch.device) -> str:
+    """What runs a model's layers while it trains: "cpu", its kernels, or "torch"."""
+    from celldsl.runtime.kernel.layer import KernelLayer
+
+    kernels = any(isinstance(module, KernelLayer) for module in model.modules())
+    return "cpu" if kernels and device.type == "cpu" and precision in ("32", "64") else "torch"
 
 
 def recurrent_matrices(cell: Cell) -> tuple[str, ...]:

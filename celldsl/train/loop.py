@@ -22,7 +22,7 @@ from torch import Tensor
 from celldsl import machine
 from celldsl.train import carry, checkpoint, rng
 from celldsl.train.average import Average
-from celldsl.train.cells import find_cell
+from celldsl.train.cells import backend_of, find_cell
 from celldsl.train.errors import CheckpointError, Diverged, TrainError, TrainInterrupted
 from celldsl.train.fabric import flushed, of_all, shard, start, threads
 from celldsl.train.folder import RunFolder
@@ -380,6 +380,7 @@ class Run:
             "parameters": self.parameters,
             "data": self.data_facts,
             "settings": self.settings.to_json(),
+            "backend": backend_of(self.model, self.settings.precision, self.fabric.device),
             "versions": machine.versions("torch", "lightning", "numpy"),
             "hardware": hardware(self.fabric.device, self.fabric.world_size),
         }

@@ -128,7 +128,8 @@ def title(header: Mapping[str, Any], done: int) -> str:
     """What is trained on what, in one line."""
     start = f", resumed after {done} epoch{'s' if done != 1 else ''}" if done else ""
     parameters = header["parameters"]["layer"]
-    return f"{header['cell']} on {header['task']}: {parameters:,} parameters, {header['hardware']['device']}{start}"
+    where = header["hardware"]["device"] + (" kernels" if header.get("backend") == "cpu" else "")
+    return f"{header['cell']} on {header['task']}: {parameters:,} parameters, {where}{start}"
 
 
 def terminal_progress() -> Progress:

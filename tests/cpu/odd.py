@@ -52,6 +52,10 @@ cell Antisymmetric {
   lam = exp(-exp(nu))
   h_t = lam ⊙ h_{t-1} + eps * tanh(A h_{t-1} + W x_t + b)
 }""",
+    "TwoOrders": """
+cell TwoOrders {
+  h_t = tanh(W [h_{t-1}; x_t] + V [x_t; h_{t-1}] + b)
+}""",
     "ConstantGates": """
 cell ConstantGates {
   output y

@@ -123,6 +123,18 @@ def test_compile_without_a_break(name):
         torch.testing.assert_close(value, again, rtol=0, atol=1e-14)
 
 
+@pytest.mark.parametrize("name", ["lstm", "Delayed"])
+def test_compile_before_any_other_run(name, monkeypatch):
+    """Nothing is known of the cell yet, and its layers differ in their sizes."""
+    torch._dynamo.reset()
+    monkeypatch.setattr(cells, "KERNELS", {})
+    monkeypatch.setattr(cells, "CALLS", {})
+    portable, kernel = parity.layers(ODD.get(name, name), 3, 5, num_layers=2, bidirectional=name == "lstm")
+    kernel.compile(fullgraph=True, backend="aot_eager")
+    found = parity.differences(portable, kernel, [sequence()])
+    assert max(found.values()) <= 1e-13, found
+
+
 def test_export_at_other_lengths_and_batches(lstm):
     _, kernel = lstm
     steps, batch = torch.export.Dim("T", min=2), torch.export.Dim("B", min=2)

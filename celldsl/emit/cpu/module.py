@@ -442,6 +442,8 @@ class _Direction:
             row = f"(up({size}, LANES) + 4 * LANES)"
             return f"{{w.handed + (t % k.chunk) * w.rows * {row}, {row}}}"
         pointer = f"k.{buffer.name}"
+        if buffer.kind == "locked":
+            return f"{{{pointer} + r0 * ({size}), {size}}}"
         if buffer.kind == "upstream":
             return f"k.upstream ? Rows{{k.upstream + now * ({size}), {size}}} : Rows{{w.zeros, 0}}"
         if buffer.kind in ("input", "history"):

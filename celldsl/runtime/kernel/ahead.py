@@ -28,14 +28,18 @@ class Built(NamedTuple):
 
 
 def build_ahead(cell: Cell, dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> Iterator[Built]:
-    """Builds both variants of a cell's kernels into the cache. Raises NotForCpu, BuildError."""
-    form = CellKernels(cell).form
-    for hoist in (False, True):
-        kernel = Kernel(plan_kernels(form, hoist=hoist))
-        for dtype in dtypes:
-            begun = time.perf_counter()
-            kernel.library(dtype)
-            yield Built(kernel.schedule.variant, dtype, time.perf_counter() - begun)
+    """Builds both variants of a cell's kernels into the cache, with and without noise. Raises NotForCpu, BuildError."""
+    kernels = CellKernels(cell)
+    forms = [(kernels.form, "")]
+    if kernels.noisy is not None:
+        forms.append((kernels.noisy.form, ", with noise"))
+    for form, suffix in forms:
+        for hoist in (False, True):
+            kernel = Kernel(plan_kernels(form, hoist=hoist))
+            for dtype in dtypes:
+                begun = time.perf_counter()
+                kernel.library(dtype)
+                yield Built(kernel.schedule.variant + suffix, dtype, time.perf_counter() - begun)
 
 
 def register(spec: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ libraries, their operators.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -15,17 +15,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from celldsl import relatives
-from celldsl.check.cell import Cell, Num, Setting
-from celldsl.check.width import SCALAR
+from celldsl.check.cell import Cell, Mask, Setting
 from celldsl.emit.torch.module import View
 from celldsl.runtime.kernel.evaluate import linear
 from celldsl.runtime.kernel.kernel import DTYPES, Kernel
 from celldsl.runtime.kernel.memory import product
+from celldsl.runtime.kernel.noise import Draw, draw, draws, rate_of
 from celldsl.runtime.kernel.once import Once, work_out
 from celldsl.runtime.kernel.operator import Operator, operator_of, plainly
 from celldsl.schedule import plan_kernels, plan_module
 from celldsl.schedule.cpu import takes
-from celldsl.schedule.cpu_program import refuse
+from celldsl.schedule.cpu_noise import masked
+from celldsl.schedule.cpu_program import NotForCpu, refuse
 from celldsl.source import Source
 from celldsl.symbolic import lower
 from celldsl.symbolic.counts import doubled_biases
@@ -41,37 +42,12 @@ class Rows(NamedTuple):
     batch: int
 
 
-class CellKernels:
-    """The kernels of one cell. Raises NotForCpu where there can be none.
+class Variants:
+    """Both variants of a form's kernels; `masks` are those that it takes as inputs and parameters. Raises NotForCpu."""
 
-    keys: the attributes of a step that hold its sizes and settings.
-    """
-
-    def __init__(self, cell: Cell):
-        self.cell = cell
-        self.form: Form = lower(cell)
-        refuse(record(self.form))
-        self.attributes = View(plan_module(self.form)).constructor.attributes
-        known = [*cell.free_dims, *(info.name for info in cell.settings if info.is_width or info.kind == "hyper")]
-        self.keys = tuple(dict.fromkeys(self.attributes[name] for name in known))
-
-    @cached_property
-    def carried(self) -> int:
-        """The number of tensors of a state."""
-        return sum(info.depth for info in self.cell.states)
-
-    @cached_property
-    def starts_elsewhere(self) -> bool:
-        """Whether some state does not begin at zero."""
-        return any(info.initial is not None for info in self.cell.states)
-
-    def draws(self, step: nn.Module) -> bool:
-        """Whether a step draws masks while training, which kernels do not know: they compute as in evaluation."""
-        rates = {mask.rate for mask in self.cell.masks}
-        return any(
-            getattr(step, self.attributes[rate.name]) > 0 if isinstance(rate, Setting) else rate != Num(SCALAR, "0")
-            for rate in rates
-        )
+    def __init__(self, form: Form, masks: Mapping[str, Mask]):
+        refuse(record(form))
+        self.form, self.masks = form, masks
 
     @cached_property
     def folded(self) -> Operator:
@@ -81,15 +57,43 @@ class CellKernels:
     def hoisted(self) -> Operator:
         return operator_of(Kernel(plan_kernels(self.form, hoist=True)))
 
-    def call(self, itemsize: int, two_biases: bool, values: Sequence[float]) -> Call:
-        """What follows from a step's sizes and settings. values: those of the attributes `keys`."""
+
+class CellKernels(Variants):
+    """The kernels of one cell, which compute as in evaluation. Raises NotForCpu where there can be none.
+
+    keys: the attributes of a step that hold its sizes and settings. carried: the number of tensors of a state.
+    starts_elsewhere: whether some state does not begin at zero. noisy: the kernels that take masks, for training with
+    noise; None where there can be none. All of it plain attributes, which torch.compile can read.
+    """
+
+    def __init__(self, cell: Cell):
+        super().__init__(lower(cell), {})
+        self.cell = cell
+        self.attributes = View(plan_module(self.form)).constructor.attributes
+        known = [*cell.free_dims, *(info.name for info in cell.settings if info.is_width or info.kind == "hyper")]
+        self.keys = tuple(dict.fromkeys(self.attributes[name] for name in known))
+        self.carried = sum(info.depth for info in cell.states)
+        self.starts_elsewhere = any(info.initial is not None for info in cell.states)
+        self.noisy = _noisy(cell)
+        rates = [mask.rate for mask in cell.masks]
+        self._rates = tuple(dict.fromkeys(self.attributes[rate.name] for rate in rates if isinstance(rate, Setting)))
+        self._always = any(rate_of(mask, {}) > 0 for mask in cell.masks if not isinstance(mask.rate, Setting))
+
+    def draws(self, step: nn.Module) -> bool:
+        """Whether a step, while training, has masks that are not all their means."""
+        return self._always or any(getattr(step, name) > 0 for name in self._rates)
+
+    def call(self, noise: bool, itemsize: int, two_biases: bool, values: Sequence[float]) -> Call:
+        """What follows from a step's sizes and settings. noise: with masks; values: those of the attributes `keys`."""
+        variants = self.noisy if noise else self
+        assert variants is not None
         numbers = dict(zip(self.keys, values, strict=True))
         sizes = self.sizes(numbers)
         settings = {
             info.name: float(numbers[self.attributes[info.name]] if info.kind == "hyper" else info.value)
             for info in self.cell.settings
         }
-        operator = self.hoisted if takes(self.cell, sizes, itemsize) else self.folded
+        operator = variants.hoisted if takes(self.cell, sizes, itemsize) else variants.folded
         programs = operator.schedule.programs
         second = doubled_biases(self.cell) if two_biases else ()
         places = {
@@ -99,16 +103,29 @@ class CellKernels:
             )
             for info in self.cell.parameters
         }
+        places |= {name: (name,) for name, mask in variants.masks.items() if mask.per == "batch"}
         once = work_out(programs, places, sizes, settings)
         order = [info.name for info in self.cell.inputs]
         blocks = tuple(tuple((m, order.index(name)) for m, name in block.terms) for block in programs.hoisted) or None
         widths = list(operator.kernel.widths(sizes))
-        return Call(operator, widths, list(settings.values()), once, blocks)
+        every = sizes | {dim.name: int(dim.value.at(sizes)) for dim in self.cell.dims if dim.value is not None}
+        masks = draws(variants.masks, every, settings)
+        return Call(operator, widths, list(settings.values()), once, blocks, masks)
 
     def sizes(self, numbers: Mapping[str, float]) -> dict[str, int]:
         """A number for every free dimension and width setting. numbers: attribute -> value."""
         names = [*self.cell.free_dims, *(info.name for info in self.cell.settings if info.is_width)]
         return {name: int(numbers[self.attributes[name]]) for name in names}
+
+
+def _noisy(cell: Cell) -> Variants | None:
+    if not cell.masks:
+        return None
+    given = masked(cell)
+    try:
+        return Variants(lower(given.cell), given.masks)
+    except NotForCpu:
+        return None
 
 
 class Call(NamedTuple):
@@ -119,56 +136,103 @@ class Call(NamedTuple):
     settings: list[float]
     once: Once
     blocks: tuple[tuple[tuple[int, int], ...], ...] | None
+    masks: tuple[Draw, ...]
 
 
 KERNELS: dict[str, CellKernels] = {}
 CALLS: dict[tuple[object, ...], Call] = {}
-"""By spec, and by spec, itemsize, layout of biases and sizes. Plain dictionaries, which torch.compile reads."""
+"""By spec, and by spec, noise, itemsize, layout of biases and sizes."""
+
+
+class Traced:
+    """The same as attributes, for torch.compile: it takes a dictionary for what it was when it first saw it, but looks
+    each attribute up."""
+
+    def add(self, value: object) -> str:
+        """The attribute that holds the value from now on."""
+        name = f"at_{id(value)}"
+        setattr(self, name, value)
+        return name
+
+
+TRACED = Traced()
 
 
 @torch.compiler.assume_constant_result
-def open_kernels(spec: str) -> bool:
-    """Puts the kernels of a spec into `KERNELS`. Raises NotForCpu, SpecError."""
+def open_kernels(spec: str) -> str:
+    """Puts the kernels of a spec into `KERNELS`; where they are in `TRACED`. Raises NotForCpu, SpecError."""
     if spec not in KERNELS:
         KERNELS[spec] = CellKernels(relatives.check(Source(spec, "<kernel>"))[-1])
-    return True
+    return TRACED.add(KERNELS[spec])
 
 
 @torch.compiler.assume_constant_result
-def open_call(spec: str, itemsize: int, two_biases: bool, values: tuple[float, ...]) -> bool:
-    """Puts what follows from these sizes into `CALLS`."""
-    CALLS[spec, itemsize, two_biases, values] = KERNELS[spec].call(itemsize, two_biases, values)
-    return True
+def open_call(spec: str, noise: bool, itemsize: int, two_biases: bool, values: tuple[float, ...]) -> str:
+    """Puts what follows from these sizes into `CALLS`; where it is in `TRACED`."""
+    key = (spec, noise, itemsize, two_biases, values)
+    if key not in CALLS:
+        CALLS[key] = KERNELS[spec].call(noise, itemsize, two_biases, values)
+    return TRACED.add(CALLS[key])
 
 
 def of(spec: str) -> CellKernels:
     """The kernels of a spec. Raises NotForCpu, SpecError."""
-    if spec not in KERNELS or torch.compiler.is_compiling():
+    if torch.compiler.is_compiling():
+        found: CellKernels = getattr(TRACED, open_kernels(spec))
+        return found
+    if spec not in KERNELS:
         open_kernels(spec)
     return KERNELS[spec]
 
 
 def run(
-    spec: str, step: nn.Module, inputs: Sequence[Tensor], rows: Rows, first: Sequence[Tensor | None], portable: bool
+    spec: str,
+    step: nn.Module,
+    inputs: Sequence[Tensor],
+    rows: Rows,
+    first: Sequence[Tensor | None],
+    portable: bool,
+    noise: bool = False,
+    turned: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Sequence[Tensor]]:
     """One layer and direction: outputs (…, n) and the last state (1, B, …), in the order of the state tuple.
 
     step: the emitted step module, which holds the parameters; inputs: (T, B, width) each, (N, width) if packed; first:
     the state before, (B, …) or (1, B, …), None for zeros. portable: by torch operations, for transforms that kernels
-    cannot follow.
+    cannot follow. noise: with masks, drawn here; turned: what made these inputs run backwards, for masks, which are
+    drawn in order of time.
     """
     held = step.__dict__
     values = tuple([held[name] for name in of(spec).keys])
-    key = (spec, inputs[0].element_size(), held.get("two_biases", False), values)
-    if key not in CALLS or torch.compiler.is_compiling():
-        open_call(*key)
-    call = CALLS[key]
-    constants, matrices = call.once.run(step, inputs[0])
+    key = (spec, noise, inputs[0].element_size(), held.get("two_biases", False), values)
+    if torch.compiler.is_compiling():
+        call: Call = getattr(TRACED, open_call(*key))
+    else:
+        if key not in CALLS:
+            open_call(*key)
+        call = CALLS[key]
+    masks = draw(call.masks, inputs[0], rows.batch) if call.masks else {}
+    if masks:
+        inputs = [*inputs, *_rows_of(call.masks, masks, turned)]
+    constants, matrices = call.once.run(step, inputs[0], masks)
     before = () if call.blocks is None else (_hoisted(call.blocks, inputs, matrices, portable),)
     tensors = (rows.sizes, *inputs, *before, *first, *constants, *matrices)
     compute = call.operator.portable if portable else call.operator
     output, *last = compute(tensors, rows.steps, rows.batch, call.widths, call.settings)
     return output, last
+
+
+def _rows_of(
+    draws: Sequence[Draw], masks: Mapping[str, Tensor], turned: Callable[[Tensor], Tensor] | None
+) -> list[Tensor]:
+    """The masks that have rows, in the order of their inputs."""
+    found = []
+    for mask in draws:
+        if mask.per == "step" and turned is not None:
+            found.append(turned(masks[mask.name]))
+        elif mask.per != "batch":
+            found.append(masks[mask.name])
+    return found
 
 
 def _hoisted(

@@ -134,7 +134,8 @@ def sequence(
 ) -> tuple[Tensor, dict[tuple[str, int], Tensor]]:
     """A whole sequence by torch operations: the outputs (N, n), and the last state by (signal, delay).
 
-    inputs: (N, width) each, N the sum of batch_sizes, which never grow; before: the hoisted products, (N, …).
+    inputs: (N, width) each, N the sum of batch_sizes, which never grow, but (B, width) of a mask that a sequence keeps;
+    before: the hoisted products, (N, …).
     """
     cell = programs.form.cell
     carried = dict(initial)
@@ -152,7 +153,8 @@ def sequence(
                 carried[key] = value[:size]
         values: Values = dict(constants)
         for info in cell.inputs:
-            values[signal_symbol(info.name, 0)] = inputs[info.name][at : at + size]
+            first = 0 if info.noise == "sequence" else at
+            values[signal_symbol(info.name, 0)] = inputs[info.name][first : first + size]
         for name, block in (parts or {}).items():
             values[name] = block[at : at + size]
         for (name, delay), value in carried.items():

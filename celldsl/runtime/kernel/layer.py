@@ -1,14 +1,15 @@
 """A layer that computes its sequences by kernels, and by the portable module whatever kernels cannot.
 
 `KernelLayer` stands in front of an emitted layer. It takes over sequences of float32 or float64 on the CPU; recorded
-signals, noise while training, other devices and dtypes, autocast and TorchScript stay with the portable code, vmap and
-other function transforms with torch operations. Everything else, parameters and state dict included, is the emitted
-layer's.
+signals, other devices and dtypes, autocast and TorchScript stay with the portable code, vmap and other function
+transforms with torch operations. Noise while training is drawn as the portable code draws it. Everything else,
+parameters and state dict included, is the emitted layer's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -67,6 +68,7 @@ class KernelLayer(nn.Module):
         """All layers and directions; inputs (T, B, width), (N, width) if packed; states (L, B, width)."""
         kernels = self.kernels
         portable = not torch.compiler.is_compiling() and _in_transform()
+        noisy = self._draws()
         turn = _backwards(batch_sizes) if batch_sizes is not None and self.bidirectional else None
         lasts: list[Sequence[Tensor]] = []
         outputs: list[Tensor] = []
@@ -80,8 +82,10 @@ class KernelLayer(nn.Module):
             if states is None and kernels.starts_elsewhere:
                 begun = step.initial_state(inputs[0], rows.batch)  # type: ignore[operator]
                 first = [begun] if isinstance(begun, Tensor) else list(begun)
-            taken = [_reversed(x, rows, turn) for x in inputs] if reverse else inputs
-            output, last = cells.run(self.spec, step, taken, rows, first, portable)
+            turned = partial(_reversed, rows=rows, turn=turn) if reverse else None
+            taken = inputs if turned is None else [turned(x) for x in inputs]
+            noise = noisy and step.training
+            output, last = cells.run(self.spec, step, taken, rows, first, portable, noise, turned)
             lasts.append(last)
             outputs.append(_reversed(output, rows, turn) if reverse else output)
             if reverse or not self.bidirectional:
@@ -139,11 +143,15 @@ class KernelLayer(nn.Module):
     def _suits(self, inputs: Any) -> bool:
         if not cells.suits(inputs, self.layers.values()) or torch.is_autocast_enabled("cpu"):
             return False
-        kernels = self.kernels
-        if self.training and kernels.cell.masks and kernels.draws(next(iter(self.layers.values()))):
+        if self._draws() and (self.kernels.noisy is None or (not torch.compiler.is_compiling() and _in_transform())):
             return False
         traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
         return not (traced and torch.onnx.is_in_onnx_export())
+
+    def _draws(self) -> bool:
+        """Whether some step draws masks: then all do that are training, as in the portable code."""
+        kernels = self.kernels
+        return any(step.training and kernels.draws(step) for step in self.layers.values())
 
     def _shaped(self, inputs: list[Tensor]) -> bool:
         """Whether the inputs are sequences that belong together. Where not, the portable code says why."""

@@ -2,7 +2,7 @@
 
 The operators' own list of tensors is flat: the rows of each step (None: equally many), the inputs, the hoisted
 products, first values of carried signals, constants, matrices. Inputs are (T, B, width), or (N, width) where sequences
-are packed; whatever runs over time has the same leading dimensions.
+are packed; whatever runs over time has the same leading dimensions. A mask of sequences is an input of (B, width).
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import sympy
@@ -83,22 +82,23 @@ class Once:
     """`names` are read from the step's parameters into the first registers; each operation fills the next one.
 
     names: attributes; of a parameter with a second bias, both. operations: name, registers it reads, a number.
-    constants, matrices: the registers of the operator's arguments.
+    constants, matrices: the registers of the operator's arguments. plain: whether every value is a parameter as it
+    stands.
     """
 
     names: tuple[tuple[str, ...], ...]
     operations: tuple[tuple[str, tuple[int, ...], float], ...]
     constants: tuple[int, ...]
     matrices: tuple[int, ...]
+    plain: bool
 
-    @cached_property
-    def plain(self) -> bool:
-        """Whether every value is a parameter as it stands."""
-        return not self.operations and all(len(names) == 1 for names in self.names)
-
-    def run(self, step: nn.Module, like: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Constants and matrices, in the order of the operator's arguments."""
-        held: Mapping[str, Any] = {**step._parameters, **step._buffers} if step._buffers else step._parameters
+    def run(
+        self, step: nn.Module, like: Tensor, masks: Mapping[str, Tensor] | None = None
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Constants and matrices, in the order of the operator's arguments. masks: of parameters, by name."""
+        held: Mapping[str, Any] = step._parameters
+        if step._buffers or masks:
+            held = {**step._parameters, **step._buffers, **(masks or {})}
         if self.plain:
             read = [held[names[0]] for names in self.names]
             return [read[at] for at in self.constants], [read[at] for at in self.matrices]
@@ -154,7 +154,9 @@ class _Writer:
             self.register[equation.target] = self.expression(equation.value)
         constants = tuple(self.constant(symbol) for symbol in self.programs.constants)
         matrices = tuple(self.matrix(matrix) for matrix in self.programs.matrices)
-        return Once(tuple(self.attributes.values()), tuple(self.operations), constants, matrices)
+        names = tuple(self.attributes.values())
+        plain = not self.operations and all(len(each) == 1 for each in names)
+        return Once(names, tuple(self.operations), constants, matrices, plain)
 
     def do(self, name: str, reads: Sequence[int] = (), number: float = 0.0) -> int:
         operation = (name, tuple(reads), float(number))
