@@ -149,3 +149,23 @@ print(json.dumps([[len(text) for text in texts], time.process_time() - start, so
     assert min(lengths) > 1000
     assert "torch" not in modules
     assert seconds < 3
+
+
+def test_compiling_the_zoo_is_quick():
+    """Seconds of processor time in one process: each shipped spec in less than one, all in less than sixty."""
+    code = """
+import json, sys, time
+import celldsl
+celldsl.compile("lstm").source()
+seconds = {}
+for name in celldsl.zoo():
+    start = time.process_time()
+    celldsl.compile(name).source()
+    seconds[name] = time.process_time() - start
+print(json.dumps([seconds, "torch" in sys.modules]))
+"""
+    seconds, torch_loaded = fresh(code)
+    assert len(seconds) >= 95
+    assert not torch_loaded
+    assert {name: found for name, found in seconds.items() if found >= 1} == {}
+    assert sum(seconds.values()) < 60

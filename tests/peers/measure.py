@@ -57,13 +57,15 @@ def measure(row: Row) -> Measured:
         with torch.no_grad():
             value.copy_(torch.tensor(_entries(generator, value) * (name not in zero)))
     own = dict(layer.layers["l0"].named_parameters())
-    x = torch.from_numpy(generator.standard_normal((STEPS, ROWS, m)))
-    widths = compare.state_widths(compiled.checked, layer_sizes(compiled, m, n, row))
+    known = layer_sizes(compiled, m, n, row)
+    x = torch.from_numpy(_inputs(generator, compiled.checked, known))
+    widths = compare.state_widths(compiled.checked, known)
     states = [torch.from_numpy(0.7 * generator.standard_normal((1, ROWS, width))) for width in widths]
     if row.positive:
         states = [state.abs() + 0.1 for state in states]
 
-    ours, cotangents = _ours(layer, own, x, states, generator)
+    inputs = [compare.entries(info, known) for info in compiled.checked.inputs]
+    ours, cotangents = _ours(layer, own, x, inputs, states, generator)
     names = carried(compiled.checked)
     order = row.states.split()
     peer = row.make(m, n)
@@ -83,7 +85,7 @@ def measure(row: Row) -> Measured:
             _apart(ours.states[names.index(name)], found) for name, found in zip(order, theirs.states, strict=True)
         ),
         gradients=_gradients_apart(ours, theirs, row, names, order),
-        halves=_halves(layer, x, states),
+        halves=_halves(layer, x, inputs, states),
         ours=sum(value.numel() for value in own.values()),
         theirs=sum(int(np.prod(shape)) for shape in shapes.values()),
         constant=constants(row, shapes),
@@ -115,9 +117,17 @@ def _entries(generator, value) -> np.ndarray:
     return np.asarray(0.5 * generator.standard_normal(tuple(value.shape)))
 
 
-def _ours(layer, own, x, states, generator) -> tuple[Answer, list[np.ndarray]]:
+def _inputs(generator, cell, known) -> np.ndarray:
+    """All inputs side by side, (T, B, sum of widths); an input of one number, such as a time, is above zero."""
+    parts = [generator.standard_normal((STEPS, ROWS, compare.entries(info, known))) for info in cell.inputs]
+    parts = [part if info.shape.rank else np.abs(part) for part, info in zip(parts, cell.inputs, strict=True)]
+    return np.concatenate(parts, axis=-1)
+
+
+def _ours(layer, own, x, inputs, states, generator) -> tuple[Answer, list[np.ndarray]]:
+    """inputs: the widths of the inputs that stand side by side in x."""
     leaves = [x.requires_grad_(), *(state.requires_grad_() for state in states)]
-    output, after = layer(x, tuple(states) if len(states) > 1 else states[0])
+    output, after = layer(*x.split(inputs, dim=-1), tuple(states) if len(states) > 1 else states[0])
     results = [output, *(part[0] for part in compare.parts(after))]
     cotangents = [generator.standard_normal(tuple(result.shape)) for result in results]
     total = sum((result * torch.from_numpy(each)).sum() for result, each in zip(results, cotangents, strict=True))
@@ -148,13 +158,13 @@ def _gradients_apart(ours: Answer, theirs: Answer, row: Row, names: list[str], o
     return max(apart)
 
 
-def _halves(layer, x, states) -> float:
+def _halves(layer, x, inputs, states) -> float:
     """Our run in two pieces, the state carried over, against our run as a whole."""
     with torch.no_grad():
         start = tuple(states) if len(states) > 1 else states[0]
-        whole, end = layer(x, start)
-        first, between = layer(x[:2], start)
-        second, last = layer(x[2:], between)
+        whole, end = layer(*x.split(inputs, dim=-1), start)
+        first, between = layer(*x[:2].split(inputs, dim=-1), start)
+        second, last = layer(*x[2:].split(inputs, dim=-1), between)
     pairs = [(whole, torch.cat([first, second])), *zip(compare.parts(end), compare.parts(last), strict=True)]
     return max(_apart(one.numpy(), other.numpy()) for one, other in pairs)
 

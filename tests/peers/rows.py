@@ -32,8 +32,8 @@ class Peer(Protocol):
         ...
 
     def run(self, weights: Arrays, x: Array, states: tuple[Array, ...], cotangents: tuple[Array, ...]) -> Answer:
-        """The whole sequence from `states`; the gradients are those of the sum of results times cotangents, of which
-        the output's comes first."""
+        """The whole sequence from `states`, several inputs side by side in x; the gradients are those of the sum of
+        results times cotangents, of which the output's comes first."""
         ...
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -71,3 +73,26 @@ def test_a_module_that_does_not_run_is_a_row(monkeypatch):
     rows = list(verify.guarded("script", verify.script_rows(cell)))
     assert [row.ok for row in rows] == [False]
     assert "tangent" in rows[0].detail
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the memory of a process from /proc")
+def test_memory_does_not_grow_with_the_number_of_cells():
+    """A whole zoo is verified in one process; what TorchScript keeps of a cell is some 40 MB."""
+    code = """
+import celldsl, torch
+from celldsl.runtime import verify
+torch.set_num_threads(1)
+def resident():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) // 1024
+def grown(*names):
+    before = resident()
+    for name in names:
+        assert verify.verify(celldsl.compile(name)).ok
+    return resident() - before
+grown("lstm", "gru")
+print(grown("janet", "brc", "lem", "peephole_lstm"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 60

@@ -43,11 +43,17 @@ Remake this page with `python -m tests.zoo.table`.
 |---|---|---|---|
 {deviations}
 
-## Three cells in under 15 lines
+## Cells from elsewhere, each in under 15 lines
 
-From papers beside the usual lists, each added as a spec alone:
-[SCRN](../specs/classic/scrn.cell) (Mikolov et al. 2015), [Delta-RNN](../specs/gru-variants/delta_rnn.cell) (Ororbia et
-al. 2017) and [τ-GRU](../specs/gru-variants/tau_gru.cell) (Erichson et al. 2022).
+From papers beside the usual lists, each added as a spec alone, without a change to the compiler:
+[statistical recurrent unit](../specs/classic/statistical_ru.cell) (Oliva et al. 2017),
+[MomentumRNN](../specs/classic/momentum_rnn.cell) (Nguyen et al. 2020),
+[recurrent identity network](../specs/classic/rin.cell) (Hu et al. 2018),
+[GRU-ODE](../specs/ode/gru_ode.cell) (De Brouwer et al. 2019),
+[AUGRU](../specs/gru-variants/augru.cell) (Zhou et al. 2019), and before them
+[SCRN](../specs/classic/scrn.cell) (Mikolov et al. 2015),
+[Delta-RNN](../specs/gru-variants/delta_rnn.cell) (Ororbia et al. 2017) and
+[τ-GRU](../specs/gru-variants/tau_gru.cell) (Erichson et al. 2022).
 """
 
 

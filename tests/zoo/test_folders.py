@@ -36,3 +36,10 @@ def test_a_file_is_named_as_its_cell(path):
     assert cell.claims
     assert not cell.warnings
     assert path.read_text(encoding="utf-8").startswith("# ")
+
+
+def test_the_tour_names_every_folder():
+    text = (SPECS / "README.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text[text.index("| folder | holds |") :].splitlines()[2:]]
+    named = {folder for row in rows for folder in row.replace("`", " ").split()}
+    assert named == {"(top)", *(path.name for path in SPECS.iterdir() if any(path.glob("*.cell")))}

@@ -18,6 +18,9 @@ TABLES = {
     "flax_nnx": ("Flax nnx", ("flax", "jax")),
     "flax_linen": ("Flax linen", ("flax", "jax")),
     "min_gru": ("minGRU-pytorch", ("minGRU_pytorch",)),
+    "ncps": ("ncps", ("ncps",)),
+    "brc": ("brc", ("brc_pytorch",)),
+    "sub_lstm": ("pytorch-sublstm", ("subLSTM",)),
     "ur_lstm": ("ur-lstm-torch", ("ur_lstm",)),
     "xlstm": ("xlstm", ("xlstm",)),
 }

@@ -148,6 +148,7 @@ ROWS = [
         options={"cell_bias": False},
         deviates="y reads z before the step, the paper's reads z after it; LEM_old_z is its spec",
     ),
+    _row("li_gru", "LiGRUCell", _gates("W_z W_h", "U_z U_h", "b_z b_h")),
     _row("light_ru", "LightRUCell", _gates("W_h W_f", "U_f", "b_h b_f")),
     _row(
         "mc_lstm",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tests.zoo.references import reference, relu, sigmoid, tanh
 
 
@@ -48,3 +50,25 @@ def mi_rnn(p, x, s):
 def scrn(p, x, s):
     context = 0.05 * (p.B @ x) + 0.95 * s.s
     return {"s": context, "h": sigmoid(p.P @ context + p.A @ x + p.R @ s.h)}
+
+
+@reference(params=lambda m, n: m * n + n * n + n)
+def momentum_rnn(p, x, s):
+    v = 0.9 * s.v + 0.1 * (p.W @ x)
+    return {"v": v, "h": tanh(p.U @ s.h + v + p.b)}
+
+
+@reference(params=lambda m, n: m * n + n * n + n)
+def rin(p, x, s):
+    return {"h": relu(p.W @ x + p.U @ s.h + s.h + p.b)}
+
+
+@reference(params=lambda m, n, k, p: (5 * k * p + p) + (k * p + k * m + k) + (5 * k * n + n))
+def statistical_ru(p, x, s):
+    """Rates 0, 1/4, 1/2, 0.9 and 0.99; the rate 0 is the statistic itself."""
+    before = [s.mu_1, s.mu_2, s.mu_3, s.mu_4, s.mu_5]
+    r = relu(p.W_r @ np.concatenate(before) + p.b_r)
+    phi = relu(p.W_phi @ r + p.W_x @ x + p.b_phi)
+    after = [a * mu + (1 - a) * phi for a, mu in zip((0, 1 / 4, 1 / 2, 0.9, 0.99), before, strict=True)]
+    named = {f"mu_{number}": mu for number, mu in enumerate(after, start=1)}
+    return {"o": relu(p.W_o @ np.concatenate(after) + p.b_o)} | named

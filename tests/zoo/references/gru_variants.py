@@ -135,3 +135,16 @@ def delta_rnn(p, x, s):
     candidate = tanh(p.alpha * recurrent * data + p.beta_1 * recurrent + p.beta_2 * data + p.b)
     r = sigmoid(data + p.b_r)
     return {"h": tanh((1 - r) * candidate + r * s.h)}
+
+
+@reference(params=lambda m, n: 2 * (m * n + n * n + n))
+def li_gru(p, x, s):
+    z = sigmoid(p.W_z @ x + p.U_z @ s.h + p.b_z)
+    return {"h": z * s.h + (1 - z) * relu(p.W_h @ x + p.U_h @ s.h + p.b_h)}
+
+
+@reference(params=lambda m, n: 3 * (m * n + n * n + n))
+def augru(p, x, s):
+    r = sigmoid(p.W_r @ x.i + p.U_r @ s.h + p.b_r)
+    u = x.a * sigmoid(p.W_u @ x.i + p.U_u @ s.h + p.b_u)
+    return {"h": (1 - u) * s.h + u * tanh(p.W_h @ x.i + r * (p.U_h @ s.h) + p.b_h)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tests.zoo.references import reference, sigmoid, tanh
 
 
@@ -63,3 +65,44 @@ def lipschitz_rnn(p, x, s):
         return 0.25 * (M @ v + M.T @ v) + 0.75 * (M @ v - M.T @ v) - 0.001 * v
 
     return {"h": s.h + 0.03 * (bounded(p.M_A, s.h) + tanh(bounded(p.M_W, s.h) + p.U @ x + p.b))}
+
+
+@reference(params=lambda m, n: 3 * (m * n + n * n + n))
+def gru_ode(p, x, s):
+    r = sigmoid(p.W_r @ x + p.U_r @ s.h + p.b_r)
+    z = sigmoid(p.W_z @ x + p.U_z @ s.h + p.b_z)
+    slope = (1 - z) * (tanh(p.W_h @ x + p.U_h @ (r * s.h) + p.b_h) - s.h)
+    return {"h": s.h + 0.1 * slope}
+
+
+def _backbone(p, x, s):
+    """Two layers of LeCun's tanh on input and state."""
+    first = 1.7159 * tanh(0.666 * (p.W_1 @ np.concatenate([x.x, s.h]) + p.b_1))
+    return 1.7159 * tanh(0.666 * (p.W_2 @ first + p.b_2))
+
+
+@reference(params=lambda m, n: 128 * (m + n + 1) + 128 * 129 + 3 * (128 * n + n))
+def cfc(p, x, s):
+    """x(t) = σ(-f t) ⊙ g + [1 - σ(-f t)] ⊙ h, with heads f, g and h (here q) of one backbone."""
+    z = _backbone(p, x, s)
+    fading = sigmoid(-(p.W_f @ z + p.b_f) * x.Delta)
+    return {"h": fading * tanh(p.W_g @ z + p.b_g) + (1 - fading) * tanh(p.W_q @ z + p.b_q)}
+
+
+def _ncps(p, x, s):
+    """`ff1`, `ff2` and `t_interp` of CfCCell."""
+    z = _backbone(p, x, s)
+    time = sigmoid((p.W_f @ z + p.b_f) * x.Delta + (p.W_tau @ z + p.b_tau))
+    return tanh(p.W_g @ z + p.b_g), tanh(p.W_q @ z + p.b_q), time
+
+
+@reference(params=lambda m, n: 128 * (m + n + 1) + 128 * 129 + 4 * (128 * n + n))
+def cfc_ncps(p, x, s):
+    first, second, time = _ncps(p, x, s)
+    return {"h": first * (1 - time) + time * second}
+
+
+@reference(params=lambda m, n: 128 * (m + n + 1) + 128 * 129 + 4 * (128 * n + n))
+def cfc_no_gate(p, x, s):
+    first, second, time = _ncps(p, x, s)
+    return {"h": first + time * second}
