@@ -417,7 +417,7 @@ class _Direction:
         most cells' sizes waiting for saved values would take longer than computing with them."""
         read = ("input", "before", "upstream", *(("saved", "history") if self.back else ()))
         written = ("result", *(("handed",) if self.schedule.hoist else ())) if self.back else ("saved", "history")
-        deepest = {buffer: max(d for b, d in self.rows if b is buffer) for buffer, _ in self.rows}
+        deepest = {buffer: max(d for b, d in self.rows if b == buffer) for buffer, _ in self.rows}
         yield "template <bool save>"
         yield f"void ahead(const {self.type}& k, const {self.type}At& at, Part part) {{"
         for (buffer, delay), name in self.rows.items():
