@@ -88,7 +88,11 @@ class CompiledCell:
     @property
     def parameters(self) -> dict[str, str]:
         """Names of the trained parameters -> shapes: `n×m` a matrix, `n` a vector, `1` a scalar."""
-        return {info.name: "×".join(map(str, info.shape.dims)) or "1" for info in self.checked.parameters}
+        shapes = {info.name: info.shape for info in self.checked.parameters}
+        return {
+            name: str(shape) if shape.rank > 1 else "".join(map(str, shape.dims)) or "1"
+            for name, shape in shapes.items()
+        }
 
     @cached_property
     def params(self) -> sympy.Expr:

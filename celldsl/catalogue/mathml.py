@@ -22,6 +22,12 @@ def equation(written: tree.Equation) -> str:
     return f"<math displaystyle='true'>{_name(written.target)}<mo>=</mo>{_write(written.value, SUM)}</math>"
 
 
+def function(written: tree.Def) -> str:
+    """A cell's own function as a `<math>` of its own."""
+    call = tree.Call(written.name.text, written.arguments)
+    return f"<math>{_call(call)}<mo>=</mo>{_write(written.value, SUM)}</math>"
+
+
 def math(expr: tree.Expr) -> str:
     """An expression as a `<math>` of its own."""
     return f"<math>{_write(expr, SUM)}</math>"

@@ -10,6 +10,7 @@ from celldsl.catalogue import Entry, families, flow, mathml
 from celldsl.check.cell import Cell
 from celldsl.formulas import plain
 from celldsl.symbolic.difference import find_differences
+from celldsl.syntax import tree
 
 
 def render(entries: Sequence[Entry], proofs: Mapping[str, Sequence[Mapping[str, Any]]] | None = None) -> str:
@@ -49,6 +50,7 @@ def _told(
         "cites": checked.cites,
         "equations": [(mathml.equation(each.written), each.label or "") for each in (*checked.derived, *checked.steps)],
         "settings": [(mathml.name(each.name), each.text) for each in checked.settings],
+        "functions": [mathml.function(each) for each in _items(checked) if isinstance(each, tree.Def)],
         "picture": flow.svg(checked),
         "sizes": [
             ("parameters", plain(cell.params)),
@@ -78,6 +80,10 @@ def _told(
             if any(name in named for name in names)
         ],
     }
+
+
+def _items(cell: Cell) -> Sequence[tree.Item]:
+    return cell.definition.items if cell.definition else ()
 
 
 def _changes(cell: Cell) -> list[tuple[str, str, str]]:

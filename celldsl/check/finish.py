@@ -251,7 +251,8 @@ class _Finish:
             return self.definition
         kept = [each for each in self.items if each.own or self._is_needed(each.item, parameters)]
         own = {id(each.origin or each.item) for each in kept if each.own} | {id(each.item) for each in kept if each.own}
-        return replace(self.definition, parent=None, items=without_idle(rolled_up(kept), own))
+        rounds = [each.item for each in kept if not isinstance(each.item, tree.Repeat)]
+        return replace(self.definition, parent=None, items=without_idle(rolled_up(kept), own, rounds))
 
     def _is_needed(self, item: tree.Item, parameters: dict[str, Shape]) -> bool:
         """Whether an inherited item still says something."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 
 from celldsl.syntax import tree
@@ -10,11 +10,15 @@ from celldsl.syntax import tree
 _DECLARATIONS = (tree.Const, tree.Hyper, tree.Dim, tree.Def)
 
 
-def without_idle(items: Sequence[tree.Item], own: Collection[int]) -> tuple[tree.Item, ...]:
-    """The items without inherited settings, widths and functions that no other item names. own: ids of the others."""
+def without_idle(
+    items: Sequence[tree.Item], own: Collection[int], rounds: Iterable[tree.Item] = ()
+) -> tuple[tree.Item, ...]:
+    """The items without inherited settings, widths and functions that no other item names. own: ids of the others;
+    rounds: what a `repeat` writes out, where `alpha_i` is a name for each of its numbers."""
     kept = list(items)
+    repeated = {name for item in rounds if not isinstance(item, _DECLARATIONS) for name in _named(item)}
     while True:
-        named = {name for item in kept for name in _named(item)}
+        named = repeated.union(name for item in kept for name in _named(item))
         idle = [i for i in kept if isinstance(i, _DECLARATIONS) and id(i) not in own and i.name.text not in named]
         if not idle:
             return tuple(kept)

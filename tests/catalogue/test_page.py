@@ -64,6 +64,17 @@ def test_equations_are_well_formed(name):
         ElementTree.fromstring(mathml.equation(each.written))
 
 
+def test_page_writes_out_a_cells_own_functions():
+    section = render([entry("cfc", celldsl.compile("cfc"))])
+    shown = re.search(r"where (<math>.*?</math>)", section)
+    assert shown
+    assert (
+        "".join(ElementTree.fromstring(shown[1].replace("&#8289;", "")).itertext())
+        == "lecun_tanh(v)=1.7159tanh(0.666v)"
+    )
+    assert "k×(m + n)" in section
+
+
 def test_mathml_keeps_brackets_and_accents():
     cell = celldsl.compile("cell A { h_t = (1 - a) (U (h_{t-1} + c̃_t)) ; c̃_t = x_t / 2 ; hyper a = 1 }").checked
     h = cell.equation["h"]

@@ -75,6 +75,20 @@ def test_a_module_that_does_not_run_is_a_row(monkeypatch):
     assert "tangent" in rows[0].detail
 
 
+def test_equations_that_magnify_rounding_are_given_room_and_wrong_ones_none(monkeypatch):
+    """Layer normalisation divides by a spread that may be small: in double precision too, not all digits stay."""
+    body = "h_t = tanh(U h_{t-1} + layernorm(1000 (1 + 0.000001 (W x_t))))"
+    cell = celldsl.compile(f"cell Close {{ {body} }}")
+    right = cell.source()
+    rows = list(verify.against_oracle(cell, verify.CASES[0], torch.float64))
+    assert [row.ok for row in rows] == [True], rows
+    monkeypatch.setattr(
+        type(cell), "source", lambda self, target="torch": right.replace("torch.tanh(", "1.001 * torch.tanh(")
+    )
+    wrong = celldsl.compile(f"cell Close {{ {body} }}")
+    assert [row.ok for row in verify.against_oracle(wrong, verify.CASES[0], torch.float64)] == [False]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the memory of a process from /proc")
 def test_memory_does_not_grow_with_the_number_of_cells():

@@ -208,6 +208,21 @@ def test_every_cell_takes_every_option_and_its_module_is_right(name):
     assert [row for row in rows if not row.ok] == []
 
 
+def test_settings_that_only_a_repeat_names_stay():
+    cell = celldsl.compile(
+        """cell A {
+          const a_1 = 0.5
+          const a_2 = 0.9
+          state s_1: n, s_2: n
+          repeat i = 1..2 { s_{i,t} = a_i s_{i,t-1} + (1 - a_i) (W x_t) }
+          h_t = tanh(U s_{1,t} + V s_{2,t})
+        }"""
+    )
+    variant = cell.variant(recurrent_dropout=0.2)
+    assert {**variant.parameters} == {**cell.parameters}
+    assert [setting.name for setting in variant.checked.settings] == ["a_1", "a_2"]
+
+
 def test_no_option_is_the_cell_itself():
     cell = celldsl.compile("lstm")
     assert cell.variant() is cell
