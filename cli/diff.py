@@ -60,7 +60,8 @@ def command(a: str, b: str, rename: bool, as_json: bool) -> int:
             click.echo("  under the names they have, they differ: --rename counts them as equal")
         for title, mine, its in sizes:
             gap = (mine - its).expand()
-            shown = f"both {plain(mine)}" if gap == 0 else f"{plain(mine)} - ({plain(its)}) = {plain(gap)}"
+            taken = f"({plain(its)})" if " + " in plain(its) or " - " in plain(its) else plain(its)
+            shown = f"both {plain(mine)}" if gap == 0 else f"{plain(mine)} - {taken} = {plain(gap)}"
             click.echo(f"  {title}: {shown}")
     return 0 if found.equal else 1
 

@@ -32,7 +32,9 @@ def test_block_compiles_verifies_and_runs(text: str) -> None:
     report = verify(cell)
     assert report.ok, report
     others = {name: 3 for name in cell.checked.free_dims if name not in ("m", "n")}
-    output, _ = cell.rnn(4, 6, **others)(torch.randn(5, 2, 4))
+    widths = {"m": 4, "n": 6, "1": 1, **others}
+    inputs = [torch.randn(5, 2, widths[width]) for width in cell.inputs.values()]
+    output, _ = cell.rnn(4, 6, **others)(*inputs)
     assert output.shape == (5, 2, 6)
 
 
