@@ -40,7 +40,12 @@ class Shape(click.ParamType):
 @click.option(
     "--contention", is_flag=True, help="Time the kernels a second time beside a process that keeps a core busy."
 )
-@click.option("--zoo", "whole_zoo", is_flag=True, help="Every shipped cell at the first two shapes; an hour and more.")
+@click.option(
+    "--zoo",
+    "whole_zoo",
+    is_flag=True,
+    help="Every shipped cell at the first two shapes; an hour and more. The same -o goes on.",
+)
 @click.option("-o", "out", type=click.Path(path_type=Path), help="Folder for speed.json, speed.md and speed.png.")
 @click.option(
     "--into",
@@ -83,7 +88,14 @@ def command(
 
             given = click.get_current_context().get_parameter_source("cells")
             every = zoo() if given is click.core.ParameterSource.DEFAULT else named
-            found = speed_zoo.measure(every, shapes or speed_zoo.SHAPES, threads, say=say)
+            found = speed_zoo.measure(
+                every,
+                shapes or speed_zoo.SHAPES,
+                threads,
+                say=say,
+                earlier=_earlier(out),
+                keep=lambda r: _write(out, "zoo", r.to_json(), speed_table.zoo_markdown(r), None),
+            )
         else:
             default = ("cpu",) if quick else (*speed.VARIANTS, *speed.PEERS)
             chosen = [name.strip() for name in variants.split(",") if name.strip()] if variants else default
@@ -113,6 +125,16 @@ def command(
         told = into.read_text(encoding="utf-8")
         into.write_text(speed_table.inserted(told, "zoo" if whole_zoo else "speed", text), encoding="utf-8")
     print_json(result) if as_json else shown()
+
+
+def _earlier(out: Path | None) -> Any:
+    """The zoo's report in the folder, if one is there: an hour's work that was stopped goes on from it."""
+    from celldsl.bench.speed_zoo import ZooReport
+
+    try:
+        return None if out is None else ZooReport.from_json(json.loads((out / "zoo.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _write(out: Path | None, stem: str, report: Any, text: str, figure: Callable[[], bytes] | None) -> None:

@@ -47,6 +47,17 @@ class ZooReport:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    @staticmethod
+    def from_json(told: dict[str, Any]) -> ZooReport:
+        """The report that `to_json` wrote. Raises KeyError or TypeError for anything else."""
+        tuples: Callable[[Any], Any] = lambda value: tuple(value) if isinstance(value, list) else value  # noqa: E731
+        rows = [ZooRow(**{name: tuples(value) for name, value in row.items()}) for row in told["rows"]]
+        return ZooReport(rows, told["threads"], told["machine"])
+
+    def continues(self, other: ZooReport) -> bool:
+        """Whether rows of another report can stand beside ours: measured on such a machine, with such versions."""
+        return (self.threads, self.machine) == (other.threads, other.machine)
+
 
 def measure(
     cells: Sequence[str],
@@ -54,19 +65,29 @@ def measure(
     threads: int | None = None,
     effort: Effort = QUICK,
     say: Callable[[str, float], None] = lambda text, done: None,
+    earlier: ZooReport | None = None,
+    keep: Callable[[ZooReport], None] = lambda report: None,
 ) -> ZooReport:
-    """Time cells; one that cannot be timed gets a row that says why."""
+    """Time cells; one that cannot be timed gets a row that says why.
+
+    earlier: a report that was stopped; what it has is not timed again if it `continues`. keep: hears of the report
+    after every cell, so that a run that is stopped loses nothing.
+    """
     before = torch.get_num_threads()
     report = ZooReport(threads=threads or before)
+    known: dict[tuple[str, speed.Shape], ZooRow] = {}
+    if earlier is not None and report.continues(earlier):
+        known = {(row.cell, row.shape): row for row in earlier.rows}
     try:
         torch.set_num_threads(report.threads)
         for at, name in enumerate(cells):
             say(name, at / len(cells))
             for shape in shapes:
-                row = _row(name, shape, report.threads, effort)
+                row = known.get((name, shape)) or _row(name, shape, report.threads, effort)
                 report.rows.append(row)
                 if row.why:
                     break
+            keep(report)
         say("done", 1.0)
     finally:
         torch.set_num_threads(before)

@@ -139,6 +139,28 @@ def test_zoo_rows():
     assert "1 of 1 rows stay below one" in speed_table.zoo_markdown(report)
 
 
+def test_the_zoo_goes_on_where_it_was_stopped(monkeypatch):
+    timed = []
+
+    def row(name, shape, threads, effort):
+        timed.append(name)
+        if len(timed) == 2 and name == "gru":
+            raise KeyboardInterrupt
+        return speed_zoo.ZooRow(name, shape, 1.0, (2.0, 3.0), (2.0, 3.0), (6.0, 4.0))
+
+    monkeypatch.setattr(speed_zoo, "_row", row)
+    kept = []
+    with pytest.raises(KeyboardInterrupt):
+        speed_zoo.measure(["lstm", "gru"], [TINY], 1, keep=lambda report: kept.append(json.dumps(report.to_json())))
+    stopped = speed_zoo.ZooReport.from_json(json.loads(kept[-1]))
+    found = speed_zoo.measure(["lstm", "gru"], [TINY], 1, earlier=stopped)
+    assert timed == ["lstm", "gru", "gru"]
+    assert [row.cell for row in found.rows] == ["lstm", "gru"]
+    stopped.machine["processor"] = "another"
+    speed_zoo.measure(["lstm"], [TINY], 1, earlier=stopped)
+    assert timed[-1] == "lstm"
+
+
 @pytest.mark.slow
 def test_the_command_on_kernels(tmp_path, capsys):
     page = tmp_path / "page.md"
