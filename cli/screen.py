@@ -6,7 +6,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO, Any
 
 import click
@@ -69,3 +70,19 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], stream: IO
     widths = [max(len(str(line[at])) for line in (titles, *rows)) for at in range(len(titles))]
     for line in (titles, *rows) if any(titles) else rows:
         print("  ".join(str(cell).ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip(), file=stream)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, float], None]]:
+    """A bar on standard error where a person is looking, nothing elsewhere; it is gone when the work is done. What is
+    given is told what is being done, and which share of all is done."""
+    if not is_terminal(sys.stderr):
+        yield lambda text, done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda text, done: bar.update(task, description=text, completed=done)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +75,13 @@ def command(
     celldsl speed --quick
     """
     from celldsl.bench import speed, speed_runs, speed_table, speed_zoo
-    from celldsl.cli.screen import print_json
+    from celldsl.cli.screen import print_json, progress
     from celldsl.extras import need
 
     if out is not None and not whole_zoo:
         need("bench", "celldsl speed -o")
     named = [name.strip() for name in cells.split(",") if name.strip()]
-    with _progress() as say:
+    with progress() as say:
         if whole_zoo:
             from celldsl.library import zoo
 
@@ -145,20 +144,3 @@ def _write(out: Path | None, stem: str, report: Any, text: str, figure: Callable
     (out / f"{stem}.md").write_text(text, encoding="utf-8")
     if figure is not None:
         (out / f"{stem}.png").write_bytes(figure())
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """A bar where a person is looking, nothing elsewhere."""
-    from celldsl.cli.screen import is_terminal
-
-    if not is_terminal(sys.stderr):
-        yield lambda text, done: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=1.0)
-        yield lambda text, done: progress.update(task, description=text, completed=done)

@@ -27,12 +27,15 @@ def command(specs: tuple[str, ...], everything: bool, as_json: bool) -> int:
     if not specs and not everything:
         raise click.UsageError("name a SPEC, or give --all for the shipped ones")
     from celldsl.api import compile, zoo
-    from celldsl.cli.screen import print_json
+    from celldsl.cli.screen import print_json, progress
     from celldsl.runtime.verify import verify
 
     reports = []
-    for spec in (*specs, *(zoo() if everything else ())):
-        reports.append(verify(compile(spec)))
+    every = (*specs, *(zoo() if everything else ()))
+    for at, spec in enumerate(every):
+        with progress() as say:
+            say(f"{spec}: {at + 1} of {len(every)}", at / len(every))
+            reports.append(verify(compile(spec)))
         if not as_json:
             _print(reports[-1])
     ok = all(report.ok for report in reports)

@@ -82,12 +82,15 @@ def _years(text: str | None) -> tuple[int, int] | None:
 def _proofs(specs: list[str]) -> dict[str, list[dict[str, Any]]]:
     """The claims of each spec, and whether they hold."""
     from celldsl.api import compile
+    from celldsl.cli.screen import progress
     from celldsl.symbolic.claims import verify_claims
 
-    return {
-        spec: [{"claim": found.text, "holds": found.ok} for found in verify_claims(compile(spec).checked)]
-        for spec in specs
-    }
+    proofs = {}
+    with progress() as say:
+        for at, spec in enumerate(specs):
+            say(spec, at / len(specs))
+            proofs[spec] = [{"claim": found.text, "holds": found.ok} for found in verify_claims(compile(spec).checked)]
+    return proofs
 
 
 def _counted(proofs: list[dict[str, Any]]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 
-from celldsl.cli.screen import paint, print_table
+from celldsl.cli.screen import paint, print_table, progress
 
 MESSAGE = """error: widths do not fit
   --> a.cell:2:3
@@ -50,3 +51,13 @@ def test_table_without_titles():
     stream = io.StringIO()
     print_table(("", ""), [("a", "b")], stream)
     assert stream.getvalue() == "a  b\n"
+
+
+def test_a_bar_only_where_a_person_is_looking(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with progress() as say:
+            say("lstm: 1 of 2", 0.0)
+        assert ("lstm: 1 of 2" in stream.getvalue()) == shown
