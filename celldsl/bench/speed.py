@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from celldsl.bench import speed_runs
 from celldsl.bench.speed_naive import NaiveLoop
+from celldsl.bench.speed_peak import peak
 from celldsl.bench.speed_peers import PEERS
 from celldsl.bench.speed_runs import KINDS, Effort, Measure, Runner, layer_runner
 from celldsl.machine import describe
@@ -86,7 +87,7 @@ class SpeedReport:
     references: list[Reference] = field(default_factory=list)
     threads: int = 1
     peak: float = 0.0
-    """GFLOP/s of a large float32 product, the roofline."""
+    """GFLOP/s of multiply-adds in float32 on all threads, the roofline."""
     builds: dict[str, Build] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=describe)
 
@@ -114,7 +115,7 @@ def measure(
     effort = effort or Effort()
     try:
         torch.set_num_threads(most)
-        report.peak = speed_runs.peak()
+        report.peak = peak(most)
         if "cpu" in variants:
             for name in cells:
                 say(f"{name}: building", 0.0)

@@ -162,18 +162,6 @@ def saved_bytes(run: Callable[[], Tensor], leaves: Sequence[Tensor]) -> int:
     return sum(kept.values())
 
 
-def peak() -> float:
-    """GFLOP/s of a large product: what the roofline is drawn at."""
-    size = 1536
-    a, b = torch.randn(size, size), torch.randn(size, size)
-    best = float("inf")
-    for _ in range(8):
-        begun = time.perf_counter()
-        torch.mm(a, b)
-        best = min(best, time.perf_counter() - begun)
-    return 2 * size**3 / best / 1e9
-
-
 BUSY = "x = 1.0\nwhile True:\n    x = x * 1.0000001 % 7.0\n"
 
 

@@ -184,3 +184,18 @@ def test_unknown_variants_are_refused(capsys):
     assert "there is no variant 'fast'" in capsys.readouterr().err
     with pytest.raises(celldsl.SpecError):
         speed.measure(["no_such_cell"], [TINY], ["portable"], 1, HASTE)
+
+
+def test_the_roofline_is_measured_by_a_loop_of_its_own(monkeypatch):
+    from celldsl.bench import speed_peak
+    from celldsl.runtime.kernel import build
+
+    monkeypatch.setattr(speed_peak, "product_peak", lambda: -1.0)
+    monkeypatch.setattr(speed_peak, "ROUNDS", 100_000)
+    assert speed_peak.peak(1) > 0.1
+
+    def none(*_):
+        raise build.BuildError("no compiler")
+
+    monkeypatch.setattr(build, "load", none)
+    assert speed_peak.peak(1) == -1.0
