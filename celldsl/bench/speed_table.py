@@ -68,7 +68,8 @@ def caption(report: SpeedReport) -> str:
     return (
         "Time of torch.nn.LSTM of the same size over that of the variant: above 1 is faster; median and quartiles of "
         f"rounds in turns, float32, 1 or {report.threads} threads, whichever is better. Of peak and ms: training / "
-        f"inference; peak is {report.peak:.0f} GFLOP/s of multiply-adds from registers. Kept: bytes for the backward pass. "
+        f"inference; peak is {report.peak:.0f} GFLOP/s of multiply-adds from registers. Kept: bytes for the backward "
+        "pass. "
         f"torch {machine['versions'].get('torch', '?')}, {machine['processor']}."
         + (f" Kernels built anew in {builds}." if builds else "")
     )
