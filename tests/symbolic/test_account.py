@@ -7,7 +7,10 @@ import time
 import pytest
 
 from celldsl.symbolic.account import account
+from celldsl.symbolic.agreement import TOLERANCE, deviation_of
+from celldsl.symbolic.align import alignments
 from celldsl.symbolic.difference import find_differences
+from celldsl.symbolic.match import Pair, Part
 from tests.symbolic.specs import body, shipped
 
 GOLDEN = {
@@ -195,3 +198,16 @@ def test_a_gate_read_elsewhere_with_its_parameters_is_not_negated():
     assert told.differences
     free = body("f_t = σ(W x_t + U h_{t-1} + b); h_t = (1 - f_t) * h_{t-1} + f_t * tanh(V x_t + d + c * h_{t-1})")
     assert account(one, free).names["z"] == "1 - f"
+
+
+@pytest.mark.parametrize("pair", GOLDEN, ids="-".join)
+def test_cells_under_other_names_are_still_these_cells(pair):
+    """On random runs: the second cell under the first's names, with the parameters of negated gates negated, and the
+    first with intermediates put in their places."""
+    one, other = (shipped(name).evaluated for name in pair)
+    for alignment in alignments(one, other):
+        names = alignment.parameters
+        pairs = tuple(Pair(Part(own), (Part(names[own]),), own in alignment.opposite) for own in names)
+        assert deviation_of(alignment.b, other, pairs, alignment.signals) <= TOLERANCE
+        same = tuple(Pair(Part(info.name), (Part(info.name),)) for info in one.parameters)
+        assert deviation_of(alignment.a, one, same, {}) <= TOLERANCE
