@@ -27,11 +27,13 @@ def command(a: str, b: str, rename: bool, as_json: bool) -> int:
     """
     from celldsl.api import compile
     from celldsl.cli.screen import print_json
+    from celldsl.symbolic.account import account
     from celldsl.symbolic.equality import compare
 
     one, other = compile(a), compile(b)
     found = compare(one.checked, other.checked, rename=rename)
     renamed = found if rename or found.equal else compare(one.checked, other.checked, rename=True)
+    told = None if renamed.equal else account(one.checked, other.checked)
     sizes = [(title, getattr(one, key), getattr(other, key)) for title, key in _SIZES]
     if as_json:
         print_json(
@@ -41,9 +43,10 @@ def command(a: str, b: str, rename: bool, as_json: bool) -> int:
                 "verdict": found.verdict,
                 "how": found.how,
                 "renaming": {**found.signals, **found.renaming},
+                "names": {} if told is None else told.names,
                 "differences": [
                     {"name": each.name, "a": each.left, "b": each.right, "equations": list(each.whole)}
-                    for each in found.differences
+                    for each in (found.differences if told is None else told.differences)
                 ],
                 "deviation": found.deviation,
                 "up_to_names": {
@@ -56,6 +59,8 @@ def command(a: str, b: str, rename: bool, as_json: bool) -> int:
         )
     else:
         click.echo(str(renamed if renamed.equal else found))
+        if told is not None:
+            click.echo("\n".join(f"  {line}" for line in str(told).splitlines()))
         if renamed.equal and not found.equal:
             click.echo("  under the names they have, they differ: --rename counts them as equal")
         for title, mine, its in sizes:

@@ -15,6 +15,9 @@ from celldsl.symbolic.normal import Normal
 from celldsl.symbolic.polynomial import Polynomial
 from celldsl.symbolic.text import show, written
 
+LONGEST = 100
+"""Names and numbers in an intermediate that is put in its places."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -30,19 +33,22 @@ class Difference:
         return f"{self.name}: {self.left or 'nothing'} against {self.right or 'nothing'}"
 
 
-def find_differences(a: Cell, b: Cell) -> tuple[Difference, ...]:
-    """Where two cells differ, names taken as they are; empty where every equation says the same in evaluation."""
+def find_differences(a: Cell, b: Cell, widths: bool = False) -> tuple[Difference, ...]:
+    """Where two cells differ, names taken as they are; empty where every equation says the same in evaluation. widths:
+    those of parameters may differ, as those of signals do."""
     a, b = a.evaluated, b.evaluated
     found: list[Difference] = []
     for name in dict.fromkeys([*(p.name for p in a.parameters), *(p.name for p in b.parameters)]):
         one, other = a.parameter.get(name), b.parameter.get(name)
         if one is not None and other is not None and one.shape != other.shape:
+            if widths and one.shape.rank == other.shape.rank:
+                continue
             found.append(Difference(name, str(one.shape), str(other.shape)))
     if found:  # names do not mean the same: equations cannot be compared
         return tuple(found)
     table = Table()
     common = frozenset(e.target for e in a.steps) & frozenset(e.target for e in b.steps)
-    ours, theirs = (Normal(cell, table, keep=common) for cell in (a, b))
+    ours, theirs = (Normal(cell, table, keep=common | _long(cell, common)) for cell in (a, b))
     for name in dict.fromkeys(e.target for e in (*a.equations, *b.equations) if e.target in common):
         if ours.of(name) != theirs.of(name):
             found += _of_equation(a.equation[name], b.equation[name], ours, theirs)
@@ -58,6 +64,22 @@ def find_differences(a: Cell, b: Cell) -> tuple[Difference, ...]:
     found += [Difference(e.target, written(e), "") for e in a.steps if e.target not in b.equation and found]
     found += [Difference(e.target, "", written(e)) for e in b.steps if e.target not in a.equation and found]
     return tuple(found)
+
+
+def _long(cell: Cell, common: frozenset[str]) -> frozenset[str]:
+    """Intermediates too long to be written out, which stay names though one cell alone has them."""
+    lengths: dict[str, int] = {}
+    found: set[str] = set()
+    for equation in cell.steps:
+        length = sum(
+            lengths.get(node.name, 1) if isinstance(node, checked.Signal) and not node.delay else 1
+            for node in equation.value.walk()
+            if not node.children
+        )
+        lengths[equation.target] = 1 if equation.target in common or length > LONGEST else length
+        if length > LONGEST:
+            found.add(equation.target)
+    return frozenset(found)
 
 
 def _initial(cell: Cell, name: str) -> str:

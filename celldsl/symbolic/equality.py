@@ -62,11 +62,6 @@ class Comparison:
         names = {**self.signals, **self.renaming}
         if any(one != other for one, other in names.items()):
             lines.append("  " + ", ".join(f"{one} is {other}" for one, other in names.items() if one != other))
-        cells = max(len(self.a.name), len(self.b.name))
-        places = max((len(each.name) for each in self.differences), default=0) + 1
-        for each in self.differences:
-            lines.append(f"  {each.name + ':':<{places}} {self.a.name:<{cells}}  {each.left or '-'}")
-            lines.append(f"  {'':<{places}} {self.b.name:<{cells}}  {each.right or '-'}")
         return "\n".join(lines)
 
 

@@ -30,15 +30,25 @@ from celldsl.check.cell import (
     Transpose,
 )
 from celldsl.source import NOWHERE
+from celldsl.syntax import tree, write
+from celldsl.transform.respell import respell
 
 _SUM, _TERM, _PRODUCT, _UNARY, _POWER, _ATOM = range(6)
 
 
 def written(expr: Expr | Equation) -> str:
-    """The text its author wrote, blanks joined; spelled anew where there is none."""
+    """The text its author wrote, blanks joined; spelled anew, as papers print it, where there is none."""
     if expr.span != NOWHERE and expr.span.text.strip():
         return " ".join(expr.span.text.split())
-    return show(expr) if isinstance(expr, Expr) else f"{expr.target} = {show(expr.value)}"
+    if isinstance(expr, Equation):
+        target = tree.Name(expr.target, None if expr.timeless else 0)
+        return f"{write(target)} = {written(expr.value)}"
+    return write(respell(expr.transform(_stored)))
+
+
+def _stored(node: Expr) -> Expr | None:
+    """A structured matrix by the name of its numbers."""
+    return node.operand if isinstance(node, Structured) else None
 
 
 def show(expr: Expr) -> str:

@@ -36,19 +36,31 @@ def test_flax_has_another_minimal_gated_unit(capsys):
     code, out = told(capsys, "mgu", "flax_mgu")
     assert code == 1
     assert "different" in out
-    assert "(1 - f_t) ⊙ h_{t-1} + f_t ⊙ h̃_t" in out
+    assert "names: f is 1 - f; h̃ is n;" in out
+    assert "h̃_t: U_h (f_t ⊙ h_{t-1}) → (1 - f_t) ⊙ (U_h h_{t-1} + d_n)" in out
     assert "parameters: 2 m n + 2 n² + 2 n - (2 m n + 2 n² + 3 n) = -n" in out
     assert "numbers carried: both n" in out
 
 
-def test_columns_stand_under_each_other_whatever_the_names(capsys):
-    _, out = told(capsys, "gru", "gru_reset_after")
-    lines = out.splitlines()[1:3]
-    assert lines[0].index("U_h (r_t") == lines[1].index("r_t ⊙ (U_h")
-    assert "differ" not in out.splitlines()[3]
+def test_long_sides_stand_under_each_other(capsys):
+    _, out = told(capsys, "darts_rnn", "antisymmetric_rnn")
+    at = next(n for n, line in enumerate(out.splitlines()) if "h_t:" in line)
+    first, second = out.splitlines()[at : at + 2]
+    assert second.lstrip().startswith("→ ")
+    assert first.index("(s_{1,t}") == second.index("→") + 2
 
 
 def test_greff_variants_are_told_by_what_they_lack(capsys):
     _, out = told(capsys, "greff_nog", "peephole_lstm")
-    places = [line for line in out.splitlines()[1:] if "Greff_NOG" in line]
-    assert [line.split() for line in places] == [["o:", "Greff_NOG", "1"]]
+    assert "  from Greff_NOG to Peephole_LSTM:" in out
+    assert [line.split(":")[0].strip() for line in out.splitlines() if "→" in line] == ["o_t"]
+
+
+def test_names_are_told_to_programs_too(capsys):
+    report = json.loads(told(capsys, "lstm", "peephole_lstm", "--json")[1])
+    assert report["names"]["h"] == "y"
+    assert [(d["name"], d["a"], d["b"]) for d in report["differences"]] == [
+        ("i", "", "p_i ⊙ c_{t-1}"),
+        ("f", "", "p_f ⊙ c_{t-1}"),
+        ("o", "", "p_o ⊙ c_t"),
+    ]
