@@ -117,9 +117,8 @@ class NaiveLoop:
             return lambda env: torch.cat([part(env) for part in parts], -1)
         if isinstance(node, checked.Call) and node.function in FUNCTIONS:
             function = FUNCTIONS[node.function]
-            if any(self._number(child) is not None for child in node.children):
-                return lambda env: function(*(torch.as_tensor(part(env)) for part in parts))
-            return lambda env: function(*(part(env) for part in parts))
+            # What numbers and settings come to is a number; torch's max and min take tensors alone.
+            return lambda env: function(*(torch.as_tensor(part(env)) for part in parts))
         if len(parts) == 2:
             left, right = parts
             if isinstance(node, checked.Mul):

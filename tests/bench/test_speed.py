@@ -61,7 +61,7 @@ def test_a_variant_that_disagrees_gets_no_number(monkeypatch):
     "name",
     [
         "lstm1", "lstm3", "ulstm", "gru", "indrnn", "sru", "minimal_rnn",
-        "antisymmetric_rnn", "peephole_lstm", "cfn",
+        "antisymmetric_rnn", "peephole_lstm", "cfn", "min_gru_log", "phased_lstm",
     ],
 )  # fmt: skip
 def test_the_naive_loop_computes_the_cell(name):
