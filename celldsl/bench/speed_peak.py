@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import time
-from importlib import resources
 
 import torch
 
@@ -37,9 +36,10 @@ extern "C" __attribute__((visibility("default"))) int64_t celldsl_lanes() { retu
 
 def peak(threads: int) -> float:
     """GFLOP/s of float32. Without a compiler, those of a large product."""
+    from celldsl.emit.cpu.module import support_code
     from celldsl.runtime.kernel import build
 
-    support = (resources.files("celldsl.emit.cpu") / "support.hpp").read_text(encoding="utf-8")
+    support = support_code("support")
     head = "#define CELLDSL_MOST_GATES 1\n#define CELLDSL_MOST_SEGMENTS 1\n"
     try:
         library = build.load(f"{head}{support}{TEXT.replace('SUMS', str(SUMS))}", "peak")

@@ -56,6 +56,7 @@ void run(const Call& k) {
   }
   on_threads(threads, [&](int number, int of) {
     barrier.open(of);
+    const Unit unit;
     Memory mine = all[0];
     try {
       Owned& memory = owned();

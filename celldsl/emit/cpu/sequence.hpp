@@ -91,104 +91,6 @@ inline void deliver(const real* carry, int64_t most, real* out, int64_t r0, int6
 
 // --- weight gradients ----------------------------------------------------------------------
 
-// One step's share of a matrix's gradient: the sum over rows of outer(cotangent, operand).
-struct Outer {
-  int64_t rows;
-  Rows operand, cotangent;
-};
-
-// Kept transposed, in panels of columns: [columns / (VECTORS * LANES)][operand][VECTORS * LANES].
-inline int64_t weight_reals(int64_t columns, int64_t operand) {
-  return parts_of(columns, LANES * VECTORS) * LANES * VECTORS * operand;
-}
-
-constexpr int HIGH = 6;  // entries of the operand in a tile
-
-// The operand's rows of these steps, the last step first, HIGH entries of all rows together: read once for each panel of
-// columns, they stream, where rows that lie far apart would be looked for one by one.
-inline void pack_operand(real* to, int64_t operand, const Outer* steps, int64_t count) {
-  for (int64_t from = 0; from < operand; from += HIGH) {
-    const int64_t high = std::min<int64_t>(HIGH, operand - from);
-    for (int64_t t = count; t-- > 0;) {
-      const real* a = steps[t].operand.p + from;
-      for (int64_t r = 0; r < steps[t].rows; ++r, a += steps[t].operand.stride, to += high) {
-        if (high == HIGH)
-          for (int i = 0; i < HIGH; ++i) to[i] = a[i];
-        else
-          for (int64_t i = 0; i < high; ++i) to[i] = a[i];
-      }
-    }
-  }
-}
-
-template <int high, int vectors>
-CELLDSL_INLINE void outer_tile(real* out, int64_t column, const real* a, const Outer* steps, int64_t count) {
-  constexpr int width = VECTORS * LANES;
-  vec sum[high][vectors];
-#pragma GCC unroll 8
-  for (int i = 0; i < high; ++i)
-#pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) sum[i][v] = load(out + i * width + v * LANES);
-  for (int64_t t = count; t-- > 0;) {
-    const Outer& step = steps[t];
-    const real* g = step.cotangent.p + column;
-    for (int64_t r = 0; r < step.rows; ++r, a += high, g += step.cotangent.stride) {
-      vec c[vectors];
-#pragma GCC unroll 8
-      for (int v = 0; v < vectors; ++v) c[v] = load(g + v * LANES);
-#pragma GCC unroll 8
-      for (int i = 0; i < high; ++i) {
-        const vec x = broadcast(a[i]);
-#pragma GCC unroll 8
-        for (int v = 0; v < vectors; ++v) sum[i][v] += c[v] * x;
-      }
-    }
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < high; ++i)
-#pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) store(out + i * width + v * LANES, sum[i][v]);
-}
-
-template <int vectors>
-inline void outer_panel(real* panel, int64_t column, int64_t operand, const real* a, int64_t rows, const Outer* steps, int64_t count) {
-  constexpr int width = VECTORS * LANES;
-  int64_t from = 0;
-  for (; from + HIGH <= operand; from += HIGH)
-    outer_tile<HIGH, vectors>(panel + from * width, column, a + from * rows, steps, count);
-  panel += from * width;
-  a += from * rows;
-  switch (operand - from) {
-    case 5: outer_tile<5, vectors>(panel, column, a, steps, count); break;
-    case 4: outer_tile<4, vectors>(panel, column, a, steps, count); break;
-    case 3: outer_tile<3, vectors>(panel, column, a, steps, count); break;
-    case 2: outer_tile<2, vectors>(panel, column, a, steps, count); break;
-    case 1: outer_tile<1, vectors>(panel, column, a, steps, count); break;
-    default: break;
-  }
-}
-
-// packed: room for the operand's rows of all steps t0 to t1.
-template <class Step>
-inline void gather_weight(real* out, real* packed, int64_t operand, int64_t columns, int64_t t0, int64_t t1, const Step& step) {
-  constexpr int64_t width = VECTORS * LANES;
-  Outer steps[64];
-  int64_t rows = 0;
-  for (int64_t t = t0; t < t1; ++t) {
-    steps[t - t0] = step(t);
-    rows += steps[t - t0].rows;
-  }
-  const int64_t count = t1 - t0;
-  pack_operand(packed, operand, steps, count);
-  for (int64_t column = 0; column < columns; column += width, out += width * operand) {
-    const int64_t vectors = std::min<int64_t>(VECTORS, parts_of(columns - column, LANES));
-    if (vectors == VECTORS) outer_panel<VECTORS>(out, column, operand, packed, rows, steps, count);
-    else if (vectors == 3) outer_panel<(VECTORS > 3 ? 3 : 1)>(out, column, operand, packed, rows, steps, count);
-    else if (vectors == 2) outer_panel<(VECTORS > 2 ? 2 : 1)>(out, column, operand, packed, rows, steps, count);
-    else outer_panel<1>(out, column, operand, packed, rows, steps, count);
-  }
-}
-
 template <class Of>
 inline void gather_sum(real* out, int64_t width, int count, const Of& of) {
   for (int i = 0; i < count; ++i) {
@@ -207,7 +109,7 @@ inline void spread_weight(real* out, int64_t width, int64_t operand, int64_t off
     for (int64_t k0 = 0; k0 < operand; k0 += 16)
       for (int64_t j = begin; j < end; ++j) {
         const int64_t column = offset + j;
-        const real* at = from + column / panel * panel * operand + column % panel;
+        const real* at = from + column / panel * panel * up(operand, ROW_STEP) + column % panel;
         for (int64_t k = k0; k < std::min(k0 + 16, operand); ++k) out[j * operand + k] += at[k * panel];
       }
   }
