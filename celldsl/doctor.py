@@ -79,11 +79,15 @@ def _machine() -> Iterator[Finding]:
 
 def _backends() -> Iterator[Finding]:
     from celldsl.runtime.backends import BACKENDS
+    from celldsl.runtime.kernel import bf16
 
     for backend in BACKENDS.values():
         reason = backend.why_not()
         fix = KERNELS if reason is not None and backend.target == "cpu" else ""
         yield Finding("backends", backend.name, reason or f"runs: {backend.about}", reason is None, fix)
+    reason = bf16.why_not()
+    found = "products of kernels in bfloat16" if reason is None else f"kernels stay in float32: {reason}"
+    yield Finding("backends", "autocast on CPU", found)
 
 
 def _cache() -> Iterator[Finding]:

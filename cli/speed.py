@@ -32,7 +32,7 @@ class Shape(click.ParamType):
 @click.option("--cells", default="lstm,lstm1,lstm3", show_default=True, help="Specs, with commas between.")
 @click.option("--shape", "shapes", type=Shape(), multiple=True, help="A shape instead of the eight; may be repeated.")
 @click.option(
-    "--variants", help="What to time: naive, portable, scripted, cpu, jax, onnxruntime, torchrecurrent.  [all]"
+    "--variants", help="What to time: naive, portable, scripted, cpu, bf16, jax, onnxruntime, torchrecurrent.  [all]"
 )
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all]")
 @click.option("--quick", is_flag=True, help="The first two shapes, the kernels alone, fewer rounds.")
@@ -96,7 +96,7 @@ def command(
                 keep=lambda r: _write(out, "zoo", r.to_json(), speed_table.zoo_markdown(r), None),
             )
         else:
-            default = ("cpu",) if quick else (*speed.VARIANTS, *speed.PEERS)
+            default = ("cpu",) if quick else (*speed.possible(), *speed.PEERS)
             chosen = [name.strip() for name in variants.split(",") if name.strip()] if variants else default
             try:
                 report = speed.measure(

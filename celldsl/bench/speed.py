@@ -5,8 +5,8 @@ in one process; every round gives each a ratio to nn.LSTM's time of the same rou
 rounds are reported. Each runs at the better of one thread and all.
 
 Variants: `naive`, a loop with one product per gate and step; `portable`, the emitted module; `scripted`, the same under
-TorchScript; `cpu`, the kernels; and peers, where they are installed. Training is forward, and backward to all
-parameters and inputs. Ratios above 1 are faster than nn.LSTM.
+TorchScript; `cpu`, the kernels; `bf16`, the kernels under autocast; and peers, where they are installed. Training is
+forward, and backward to all parameters and inputs. Ratios above 1 are faster than nn.LSTM.
 """
 
 from __future__ import annotations
@@ -40,7 +40,16 @@ SHAPES: tuple[Shape, ...] = (
 )
 """T, B, m, n: MNIST by rows and by pixels, character and word language models, and what lies between."""
 
-VARIANTS = ("naive", "portable", "scripted", "cpu")
+VARIANTS = ("naive", "portable", "scripted", "cpu", "bf16")
+
+
+def possible() -> tuple[str, ...]:
+    """The variants, without bfloat16 where the processor has no tiles for it."""
+    from celldsl.runtime.kernel import bf16
+
+    return VARIANTS if bf16.why_not() is None else VARIANTS[:-1]
+
+
 BUSY = "cpu, busy"
 """The kernels while another process keeps a core busy; so is nn.LSTM then."""
 
@@ -185,15 +194,38 @@ class Prepared:
             loop = NaiveLoop(self.cell.checked, self.portable, self.sizes)
             return layer_runner(loop, self.leaves, self.inputs, self.upstream)
         layer: Any = self.portable
+        if variant == "bf16":
+            return self._narrow()
         if variant == "scripted":
             layer = torch.jit.script(self.portable)
         elif variant == "cpu":
-            from celldsl.runtime import compare
-
-            layer = self.cell.rnn(**compare.layer_sizes(self.cell.checked, self.sizes), backend="cpu").eval()
-            layer.load_state_dict(self.portable.state_dict())
+            layer = self._on_kernels()
         leaves = [*self.inputs, *layer.parameters()]
         return layer_runner(lambda *x: layer(*x)[0], leaves, self.inputs, self.upstream)
+
+    def _narrow(self) -> Runner:
+        from celldsl.runtime.kernel import bf16
+
+        reason = bf16.why_not()
+        if reason is not None:
+            raise ValueError(reason)
+        layer = self._on_kernels()
+
+        def call(*x: Tensor) -> Tensor:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                output: Tensor = layer(*x)[0]
+            return output
+
+        runner = layer_runner(call, [*self.inputs, *layer.parameters()], self.inputs, self.upstream)
+        runner.tolerance = speed_runs.NARROW
+        return runner
+
+    def _on_kernels(self) -> nn.Module:
+        from celldsl.runtime import compare
+
+        layer = self.cell.rnn(**compare.layer_sizes(self.cell.checked, self.sizes), backend="cpu").eval()
+        layer.load_state_dict(self.portable.state_dict())
+        return layer
 
 
 def reference(shape: Shape) -> tuple[Runner, float]:

@@ -16,8 +16,8 @@ from torch import Tensor
 
 Kind = Literal["train", "infer"]
 KINDS: tuple[Kind, Kind] = ("train", "infer")
-TOLERANCE = 1e-4
-"""Between two variants in float32, relative to the larger of 1 and the largest entry."""
+TOLERANCE, NARROW = 1e-4, 0.05
+"""Between two variants in float32, and to one in bfloat16, relative to the larger of 1 and the largest entry."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Runner:
 
     train: forward, and backward to all parameters and inputs; None where a variant cannot. results: the output, then
     the gradients in the order of the portable layer's leaves, or fewer of them. own_threads: their number is not
-    torch's; most_threads: fewer than all will do.
+    torch's; most_threads: fewer than all will do; tolerance: how far results may be from the portable layer's.
     """
 
     train: Callable[[], object] | None
@@ -58,6 +58,7 @@ class Runner:
     results: Callable[[], Sequence[Tensor]]
     threads: int = 1
     own_threads: bool = False
+    tolerance: float = TOLERANCE
     most_threads: int | None = None
     repeats: int = 1
     saved: int | None = None
@@ -99,7 +100,7 @@ def disagreement(runner: Runner, expected: Sequence[Tensor]) -> str:
     """What differs from the portable layer's results, or nothing."""
     for at, (mine, theirs) in enumerate(zip(runner.results(), expected, strict=False)):
         error = (mine - theirs).abs().max().item() / max(1.0, theirs.abs().max().item())
-        if not error <= TOLERANCE:
+        if not error <= runner.tolerance:
             what = "output" if at == 0 else f"gradient {at - 1}"
             return f"disagrees with the portable layer: {what} by {error:.1e}"
     return ""

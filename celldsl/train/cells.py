@@ -84,12 +84,16 @@ def find_cell(settings: Settings, text: str | None = None) -> TrainedCell:
     return TrainedCell(cell.name, cell.spec, found)
 
 
+KERNELS = ("32", "64", "bf16-mixed")
+"""The precisions that kernels compute in; the last is autocast."""
+
+
 def backend_of(model: nn.Module, precision: str, device: torch.device) -> str:
     """What runs a model's layers while it trains: "cpu", its kernels, or "torch"."""
     from celldsl.runtime.kernel.layer import KernelLayer
 
     kernels = any(isinstance(module, KernelLayer) for module in model.modules())
-    return "cpu" if kernels and device.type == "cpu" and precision in ("32", "64") else "torch"
+    return "cpu" if kernels and device.type == "cpu" and precision in KERNELS else "torch"
 
 
 def recurrent_matrices(cell: Cell) -> tuple[str, ...]:

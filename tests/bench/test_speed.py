@@ -199,3 +199,19 @@ def test_the_roofline_is_measured_by_a_loop_of_its_own(monkeypatch):
 
     monkeypatch.setattr(build, "load", none)
     assert speed_peak.peak(1) == -1.0
+
+
+def test_bfloat16_is_timed_where_it_runs_and_says_why_where_it_does_not(monkeypatch):
+    from celldsl.runtime.kernel import bf16
+
+    monkeypatch.setattr(bf16, "why_not", lambda: "no tiles")
+    assert "bf16" not in speed.possible()
+    report = speed.measure(["lstm"], [TINY], ["bf16"], 1, HASTE)
+    assert [(row.variant, row.train, row.why) for row in report.rows] == [("bf16", None, "no tiles")]
+    monkeypatch.setattr(bf16, "why_not", lambda: None)
+    monkeypatch.setattr(bf16, "DEFINES", ("CELLDSL_EMULATE_TILES",))
+    assert "bf16" in speed.possible()
+    (row,) = speed.measure(["lstm"], [TINY], ["bf16"], 1, HASTE).rows
+    assert row.why == ""
+    assert row.train is not None
+    assert row.infer is not None

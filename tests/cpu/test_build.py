@@ -49,7 +49,7 @@ def test_a_broken_library_is_built_again(tmp_path):
 def test_a_library_is_of_one_processor_and_one_compiler(monkeypatch):
     """A cache that other machines share never gives a library with instructions that this one lacks."""
     first = build.library(TEXT.format(5), "answer")
-    monkeypatch.setattr(build, "_instructions", lambda: "flags : fpu sse2")
+    monkeypatch.setattr(build, "instructions", lambda: "flags : fpu sse2")
     build._identity.cache_clear()
     try:
         assert build.library(TEXT.format(5), "answer") != first
@@ -185,9 +185,10 @@ def test_sanitizers(sanitizer, tmp_path):
 
 DRIVER = """
 import torch
-from celldsl.runtime.kernel import build, cells
+from celldsl.runtime.kernel import bf16, build, cells
 from tests.cpu import parity
 from tests.cpu.odd import ODD
+bf16.DEFINES, bf16.why_not = ("CELLDSL_EMULATE_TILES",), lambda: None
 build.FLAGS = tuple("-O1" if flag == "-O2" else flag for flag in build.FLAGS) + {flags}
 for name in ("lstm", "Delayed"):
     for variant in ("folded", "hoisted"):
@@ -202,5 +203,11 @@ for name in ("lstm", "Delayed"):
             with torch.no_grad():
                 for _ in range(2):  # weights are packed, then known again
                     torch.testing.assert_close(kernel(*given)[0], portable(*given)[0])
+            portable, kernel = parity.layers(source, m, n, dtype=torch.float32)
+            given = [x.float().requires_grad_() for x in given]
+            with torch.autocast("cpu", dtype=torch.bfloat16):  # on emulated tiles
+                output, _ = kernel(*given)
+            torch.testing.assert_close(output, portable(*given)[0], rtol=0.05, atol=0.05)
+            output.sum().backward()
 print("all clean")
 """

@@ -26,7 +26,7 @@ ULP = {torch.float32: {"exp": 3, "sigmoid": 3, "tanh": 3}, torch.float64: {"exp"
 
 
 def runs_here(name: str) -> bool:
-    return name != "avx2" or "avx2" in build._instructions()
+    return name != "avx2" or "avx2" in build.instructions()
 
 
 @pytest.fixture(scope="module", params=[(t, d) for t in TARGETS for d in ULP], ids=lambda p: f"{p[0]}-{p[1]}"[:16])

@@ -56,10 +56,11 @@ def _identity() -> str:
     command = compiler()
     path = os.path.realpath(command[0])
     found = os.stat(path)
-    return "\n".join([*command, path, f"{found.st_size} {found.st_mtime_ns}", platform.machine(), _instructions()])
+    return "\n".join([*command, path, f"{found.st_size} {found.st_mtime_ns}", platform.machine(), instructions()])
 
 
-def _instructions() -> str:
+def instructions() -> str:
+    """What the processor knows, with blanks between; its name where the system does not tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -7,7 +7,6 @@ libraries, their operators.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +16,7 @@ from torch.nn import functional
 from celldsl import relatives
 from celldsl.check.cell import Cell, Mask, Setting
 from celldsl.emit.torch.module import View
+from celldsl.runtime.kernel import bf16
 from celldsl.runtime.kernel.evaluate import linear
 from celldsl.runtime.kernel.kernel import DTYPES, Kernel
 from celldsl.runtime.kernel.memory import product
@@ -48,14 +48,22 @@ class Variants:
     def __init__(self, form: Form, masks: Mapping[str, Mask]):
         refuse(record(form))
         self.form, self.masks = form, masks
+        self._operators: dict[tuple[bool, bool], Operator] = {}
 
-    @cached_property
+    def operator(self, hoist: bool, narrow: bool) -> Operator:
+        """hoist: the products with inputs; narrow: products in bfloat16."""
+        key = hoist, narrow
+        if key not in self._operators:
+            self._operators[key] = operator_of(Kernel(plan_kernels(self.form, hoist=hoist), narrow))
+        return self._operators[key]
+
+    @property
     def folded(self) -> Operator:
-        return operator_of(Kernel(plan_kernels(self.form, hoist=False)))
+        return self.operator(False, False)
 
-    @cached_property
+    @property
     def hoisted(self) -> Operator:
-        return operator_of(Kernel(plan_kernels(self.form, hoist=True)))
+        return self.operator(True, False)
 
 
 class CellKernels(Variants):
@@ -84,7 +92,8 @@ class CellKernels(Variants):
         return self._always or any(getattr(step, name) > 0 for name in self._rates)
 
     def call(self, noise: bool, itemsize: int, two_biases: bool, values: Sequence[float]) -> Call:
-        """What follows from a step's sizes and settings. noise: with masks; values: those of the attributes `keys`."""
+        """What follows from a step's sizes and settings. noise: with masks; itemsize: of what products multiply, 2 for
+        bfloat16; values: those of the attributes `keys`."""
         variants = self.noisy if noise else self
         assert variants is not None
         numbers = dict(zip(self.keys, values, strict=True))
@@ -93,7 +102,7 @@ class CellKernels(Variants):
             info.name: float(numbers[self.attributes[info.name]] if info.kind == "hyper" else info.value)
             for info in self.cell.settings
         }
-        operator = variants.hoisted if takes(self.cell, sizes, itemsize) else variants.folded
+        operator = variants.operator(takes(self.cell, sizes, itemsize), itemsize == 2)
         programs = operator.schedule.programs
         second = doubled_biases(self.cell) if two_biases else ()
         places = {
@@ -138,6 +147,9 @@ class Call(NamedTuple):
     blocks: tuple[tuple[tuple[int, int], ...], ...] | None
     masks: tuple[Draw, ...]
 
+
+AUTOCAST = (torch.float32, torch.bfloat16, torch.float16)
+"""What inputs may be under autocast."""
 
 KERNELS: dict[str, CellKernels] = {}
 CALLS: dict[tuple[object, ...], Call] = {}
@@ -194,17 +206,18 @@ def run(
     portable: bool,
     noise: bool = False,
     turned: Callable[[Tensor], Tensor] | None = None,
+    narrow: bool = False,
 ) -> tuple[Tensor, Sequence[Tensor]]:
     """One layer and direction: outputs (…, n) and the last state (1, B, …), in the order of the state tuple.
 
     step: the emitted step module, which holds the parameters; inputs: (T, B, width) each, (N, width) if packed; first:
     the state before, (B, …) or (1, B, …), None for zeros. portable: by torch operations, for transforms that kernels
     cannot follow. noise: with masks, drawn here; turned: what made these inputs run backwards, for masks, which are
-    drawn in order of time.
+    drawn in order of time. narrow: products in bfloat16.
     """
     held = step.__dict__
     values = tuple([held[name] for name in of(spec).keys])
-    key = (spec, noise, inputs[0].element_size(), held.get("two_biases", False), values)
+    key = (spec, noise, 2 if narrow else inputs[0].element_size(), held.get("two_biases", False), values)
     if torch.compiler.is_compiling():
         call: Call = getattr(TRACED, open_call(*key))
     else:
@@ -215,7 +228,7 @@ def run(
     if masks:
         inputs = [*inputs, *_rows_of(call.masks, masks, turned)]
     constants, matrices = call.once.run(step, inputs[0], masks)
-    before = () if call.blocks is None else (_hoisted(call.blocks, inputs, matrices, portable),)
+    before = () if call.blocks is None else (_hoisted(call.blocks, inputs, matrices, portable, narrow),)
     tensors = (rows.sizes, *inputs, *before, *first, *constants, *matrices)
     compute = call.operator.portable if portable else call.operator
     output, *last = compute(tensors, rows.steps, rows.batch, call.widths, call.settings)
@@ -240,8 +253,12 @@ def _hoisted(
     inputs: Sequence[Tensor],
     matrices: Sequence[Tensor],
     portable: bool,
+    narrow: bool,
 ) -> Tensor:
     """The hoisted products of all steps, side by side: (…, widths)."""
+    if narrow:
+        inputs, matrices = [x.bfloat16() for x in inputs], [matrix.bfloat16() for matrix in matrices]
+        return _hoisted(blocks, inputs, matrices, True, False).float()
     if all(
         len(terms) == 1
         and terms[0][1] == blocks[0][0][1]
@@ -258,16 +275,23 @@ def _hoisted(
     return torch.cat(parts, -1)
 
 
-def suits(inputs: Sequence[Any], steps: Iterable[nn.Module]) -> bool:
-    """Whether kernels can compute with these inputs and parameters: tensors on the CPU, of one dtype with kernels."""
-    dtype = getattr(inputs[0], "dtype", None)
+def suits(inputs: Sequence[Any], steps: Iterable[nn.Module], autocast: bool = False) -> bool:
+    """Whether kernels can compute with these inputs and parameters: tensors on the CPU, of one dtype with kernels.
+    autocast: parameters are float32, and inputs any dtype that becomes it."""
+    dtype = torch.float32 if autocast else getattr(inputs[0], "dtype", None)
     if dtype not in DTYPES:
         return False
     for x in inputs:
-        if not isinstance(x, Tensor) or not x.is_cpu or x.dtype is not dtype:
+        if not isinstance(x, Tensor) or not x.is_cpu or (x.dtype not in AUTOCAST if autocast else x.dtype is not dtype):
             return False
     for step in steps:
         for p in step._parameters.values():
             if p is not None and (p.dtype is not dtype or not p.is_cpu):
                 return False
     return True
+
+
+@torch.compiler.assume_constant_result
+def narrow() -> bool:
+    """Whether products in bfloat16 are to be had here."""
+    return bf16.why_not() is None

@@ -18,10 +18,11 @@ from celldsl.symbolic.algebra import signal_symbol
 
 
 class Gradients:
-    """Puts the gradients of one kernel's operators together."""
+    """Puts the gradients of one kernel's operators together. narrow: products are of bfloat16."""
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout, narrow: bool = False):
         self.layout, self.schedule = layout, layout.schedule
+        self._outer = _narrow_outer if narrow else outer
         symbols = {info.name: signal_symbol(info.name, 0) for info in self.schedule.cell.signals}
         self._signal_of = {layout.names[s]: name for name, s in symbols.items() if s in layout.names}
         self._at = {p.name: at for at, p in enumerate((*layout.given, *layout.kept))}
@@ -78,13 +79,13 @@ class Gradients:
             sizes = [layout.sum([shape], widths) for shape in product.shapes]
             cotangent = handed.narrow(1, start, sum(sizes))
             columns = tensors[layout.matrices[product.weights[0].matrix]].shape[1]  # type: ignore[union-attr]
-            total = self._outer(cotangent, product.operand, columns, tensors, kept, steps, batch, widths)
+            total = self._over_steps(cotangent, product.operand, columns, tensors, kept, steps, batch, widths)
             for weight, part in zip(product.weights, total.split(sizes, 0), strict=True):
                 at = layout.matrices[weight.matrix]
                 before = found[at]
                 found[at] = part if before is None else before + part
 
-    def _outer(
+    def _over_steps(
         self,
         cotangent: Tensor,
         operand: Symbol,
@@ -105,22 +106,26 @@ class Gradients:
         start, width = layout.sum(place.before, widths), layout.symbol(operand, widths)
         sequence = _columns(sequence.reshape(-1, sequence.shape[-1]), start, width)
         if not delay:
-            return outer(cotangent, sequence, columns)
+            return self._outer(cotangent, sequence, columns)
         signal = self._signal_of[name]
         first: list[Tensor | None] = []
         for back in range(1, delay + 1):
             value = tensors[layout.initials[signal, back]] if (signal, back) in layout.initials else None
             first.append(None if value is None else _columns(value.reshape(batch, -1), start, width))
         if tensors[0] is not None:
-            return outer(cotangent, delayed(sequence, tensors[0].tolist(), first), columns)
-        total = outer(cotangent[delay * batch :], sequence[: max(0, steps - delay) * batch], columns)
+            return self._outer(cotangent, delayed(sequence, tensors[0].tolist(), first), columns)
+        total = self._outer(cotangent[delay * batch :], sequence[: max(0, steps - delay) * batch], columns)
         for step in range(min(delay, steps)):
             value = first[delay - step - 1]
             if value is not None:
                 part = cotangent[step * batch : (step + 1) * batch]
                 dense = columns == value.shape[1]
-                total = total.addmm(part.t(), value) if dense else total + outer(part, value, columns)
+                total = total.addmm(part.t(), value) if dense else total + self._outer(part, value, columns)
         return total
+
+
+def _narrow_outer(cotangent: Tensor, operand: Tensor, columns: int) -> Tensor:
+    return outer(cotangent.bfloat16(), operand.bfloat16(), columns).float()
 
 
 def _columns(matrix: Tensor, start: int, width: int) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from celldsl.emit.cpu import Arguments, emit
 from celldsl.emit.cpu.arguments import NUMBERS
-from celldsl.runtime.kernel import build
+from celldsl.runtime.kernel import bf16, build
 from celldsl.schedule.cpu import CpuSchedule
 
 Direction = Literal["forward", "backward"]
@@ -25,6 +25,8 @@ DTYPES = {torch.float32: (), torch.float64: ("CELLDSL_DOUBLE",)}
 """The dtypes of kernels, each with what its library is compiled with."""
 
 ROWS_AT_A_TIME = 24
+NARROW_ROWS_AT_A_TIME = 32
+"""Two tiles of rows."""
 SPLIT_BYTES = 1_600_000
 """Of packed weights, from which lanes rather than rows are split over threads: a thread's second-level cache."""
 LEAST_WORK = 200_000
@@ -52,10 +54,13 @@ class Plan(NamedTuple):
 
 
 class Kernel:
-    """Both directions of one variant of a cell, for every dtype. Thread-safe; libraries are built on first use."""
+    """Both directions of one variant of a cell, for every dtype. Thread-safe; libraries are built on first use.
 
-    def __init__(self, schedule: CpuSchedule):
-        self.schedule = schedule
+    narrow: products are of bfloat16, and float32 is the only dtype.
+    """
+
+    def __init__(self, schedule: CpuSchedule, narrow: bool = False):
+        self.schedule, self.narrow = schedule, narrow
         self.arguments = Arguments(schedule)
         self._libraries: dict[torch.dtype, ctypes.CDLL] = {}
         self._plans: dict[tuple[object, ...], Plan] = {}
@@ -68,11 +73,11 @@ class Kernel:
 
     @cached_property
     def text(self) -> str:
-        return emit(self.schedule)
+        return emit(self.schedule, self.narrow)
 
     @property
     def name(self) -> str:
-        return f"{self.schedule.cell.name.lower()}_{self.schedule.variant}"
+        return f"{self.schedule.cell.name.lower()}_{self.schedule.variant}{'_bf16' if self.narrow else ''}"
 
     def library(self, dtype: torch.dtype) -> ctypes.CDLL:
         """The library for a dtype. Raises BuildError, KeyError for a dtype that has none."""
@@ -81,7 +86,8 @@ class Kernel:
             with self._lock:
                 found = self._libraries.get(dtype)
                 if found is None:
-                    found = build.load(self.text, self.name, DTYPES[dtype])
+                    more = bf16.DEFINES if self.narrow else ()
+                    found = build.load(self.text, self.name, (*DTYPES[dtype], *more))
                     for direction in ("forward", "backward"):
                         getattr(found, f"celldsl_{direction}_packed").restype = ctypes.c_int64
                     found.celldsl_fingerprint.restype = ctypes.c_uint64
@@ -179,11 +185,13 @@ class Kernel:
         """How many threads, whether they split the lanes, and how many rows one takes at a time."""
         weights = sum(matrix.numel() for matrix in matrices)
         threads = max(1, min(torch.get_num_threads(), steps * batch * max(weights, 256) // LEAST_WORK))
-        large = matrices and weights * matrices[0].element_size() > SPLIT_BYTES
+        itemsize = 2 if self.narrow else matrices[0].element_size() if matrices else 0
+        large = weights * itemsize > SPLIT_BYTES
         if threads > 1 and self.schedule.hoist and large:
             return threads, 1, batch
         per_thread = -(-batch // threads)
-        most_rows = -(-per_thread // -(-per_thread // ROWS_AT_A_TIME))
+        most = NARROW_ROWS_AT_A_TIME if self.narrow else ROWS_AT_A_TIME
+        most_rows = -(-per_thread // -(-per_thread // most))
         return min(threads, -(-batch // most_rows)), 0, most_rows
 
 

@@ -1,9 +1,10 @@
 """A layer that computes its sequences by kernels, and by the portable module whatever kernels cannot.
 
 `KernelLayer` stands in front of an emitted layer. It takes over sequences of float32 or float64 on the CPU; recorded
-signals, other devices and dtypes, autocast and TorchScript stay with the portable code, vmap and other function
-transforms with torch operations. Noise while training is drawn as the portable code draws it. Everything else,
-parameters and state dict included, is the emitted layer's.
+signals, other devices and dtypes and TorchScript stay with the portable code, vmap and other function transforms with
+torch operations. Under autocast products are of bfloat16 where the processor has tiles for it, else all is float32; the
+results have the dtype that the portable code gives. Noise while training is drawn as the portable code draws it.
+Everything else, parameters and state dict included, is the emitted layer's.
 """
 
 from __future__ import annotations
@@ -66,6 +67,25 @@ class KernelLayer(nn.Module):
         self, inputs: list[Tensor], rows: Rows, batch_sizes: list[int] | None, states: list[Tensor] | None
     ) -> tuple[Tensor, list[Tensor]]:
         """All layers and directions; inputs (T, B, width), (N, width) if packed; states (L, B, width)."""
+        if not torch.is_autocast_enabled("cpu"):
+            return self._computed(inputs, rows, batch_sizes, states, False)
+        narrow = torch.get_autocast_dtype("cpu") is torch.bfloat16 and cells.narrow()
+        given = [*inputs, *(states or [])]
+        dtype = inputs[0].dtype if all(x.dtype is inputs[0].dtype for x in given) else torch.float32
+        first = None if states is None else [value.float() for value in states]
+        with torch.autocast("cpu", enabled=False):
+            output, last = self._computed([x.float() for x in inputs], rows, batch_sizes, first, narrow)
+            return output.to(dtype), [value.to(dtype) for value in last]
+
+    def _computed(
+        self,
+        inputs: list[Tensor],
+        rows: Rows,
+        batch_sizes: list[int] | None,
+        states: list[Tensor] | None,
+        narrow: bool,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The same for one dtype, autocast apart. narrow: products in bfloat16."""
         kernels = self.kernels
         portable = not torch.compiler.is_compiling() and _in_transform()
         noisy = self._draws()
@@ -85,7 +105,7 @@ class KernelLayer(nn.Module):
             turned = partial(_reversed, rows=rows, turn=turn) if reverse else None
             taken = inputs if turned is None else [turned(x) for x in inputs]
             noise = noisy and step.training
-            output, last = cells.run(self.spec, step, taken, rows, first, portable, noise, turned)
+            output, last = cells.run(self.spec, step, taken, rows, first, portable, noise, turned, narrow)
             lasts.append(last)
             outputs.append(_reversed(output, rows, turn) if reverse else output)
             if reverse or not self.bidirectional:
@@ -141,7 +161,7 @@ class KernelLayer(nn.Module):
     # --- when ---------------------------------------------------------------------------
 
     def _suits(self, inputs: Any) -> bool:
-        if not cells.suits(inputs, self.layers.values()) or torch.is_autocast_enabled("cpu"):
+        if not cells.suits(inputs, self.layers.values(), torch.is_autocast_enabled("cpu")):
             return False
         if self._draws() and (self.kernels.noisy is None or (not torch.compiler.is_compiling() and _in_transform())):
             return False

@@ -37,7 +37,7 @@ class Operator:
         self.layout = Layout(kernel.arguments)
         self.finals = len(self.layout.finals)
         self.portable = Portable(self.layout)
-        self._assemble = Gradients(self.layout)
+        self._assemble = Gradients(self.layout, kernel.narrow)
         self._define()
         namespace = torch.ops.celldsl
         self.infer: Callable[..., Any] = getattr(namespace, self.name).default
