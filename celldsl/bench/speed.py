@@ -154,7 +154,8 @@ class Prepared:
 
     @staticmethod
     def of(name: str, shape: Shape) -> Prepared:
-        """Dimensions beyond m and n are n. Raises ValueError where the cell has no such sizes."""
+        """Dimensions beyond m and n are n; inputs that are numbers, such as times, are from [0, 1). Raises ValueError
+        where the cell has no such sizes."""
         import celldsl
         from celldsl.runtime import compare
 
@@ -169,8 +170,8 @@ class Prepared:
         torch.manual_seed(0)
         portable = cell.rnn(**compare.layer_sizes(checked, sizes), backend="torch").eval()
         inputs = [
-            torch.randn(steps, batch, compare.entries(info, known), generator=generator).requires_grad_()
-            for info in checked.inputs
+            draw(steps, batch, compare.entries(info, known), generator=generator).requires_grad_()
+            for info, draw in ((info, torch.randn if info.shape.rank else torch.rand) for info in checked.inputs)
         ]
         upstream = torch.randn(
             steps, batch, compare.entries(checked.signal[checked.output], known), generator=generator

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from celldsl.bench import speed, speed_runs
-from celldsl.bench.speed_runs import KINDS, QUICK, Effort, Runner
+from celldsl.bench.speed_runs import KINDS, ZOO, Effort, Runner
 from celldsl.machine import describe
 
 SHAPES = speed.SHAPES[:2]
@@ -63,7 +63,7 @@ def measure(
     cells: Sequence[str],
     shapes: Sequence[speed.Shape] = SHAPES,
     threads: int | None = None,
-    effort: Effort = QUICK,
+    effort: Effort = ZOO,
     say: Callable[[str, float], None] = lambda text, done: None,
     earlier: ZooReport | None = None,
     keep: Callable[[ZooReport], None] = lambda report: None,
