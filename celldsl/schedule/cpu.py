@@ -15,8 +15,9 @@ from functools import cached_property
 
 from celldsl.check.cell import Cell, Expr, Signal
 from celldsl.check.width import Shape, Width
-from celldsl.schedule.cpu_program import Multiply, Programs, Symbol, Take, Weight, build
+from celldsl.schedule.cpu_program import build
 from celldsl.schedule.cpu_stages import Buffer, Place, Steps, arrange, behind
+from celldsl.schedule.cpu_statements import Multiply, Programs, Symbol, Take, Weight
 from celldsl.schedule.rows import blocks_of
 from celldsl.symbolic.algebra import dim_symbol, signal_symbol
 from celldsl.symbolic.form import Form

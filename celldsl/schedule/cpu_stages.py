@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from celldsl.check.width import Shape, Width
-from celldsl.schedule.cpu_program import Along, Concat, Gather, Let, Multiply, Statement, Symbol, Take
+from celldsl.schedule.cpu_statements import Along, Concat, Gather, Let, Multiply, Statement, Symbol, Take
 
 Kind = Literal[
     "input", "locked", "history", "saved", "scratch", "before", "upstream", "arriving", "leaving", "handed", "result"

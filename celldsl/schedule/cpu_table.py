@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from celldsl.schedule.cpu_program import Gather, Symbol
 from celldsl.schedule.cpu_stages import StackedProduct, Steps
+from celldsl.schedule.cpu_statements import Gather, Symbol
 from celldsl.symbolic.text import show
 
 if TYPE_CHECKING:

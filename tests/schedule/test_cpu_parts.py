@@ -7,7 +7,7 @@ import pytest
 import celldsl
 from celldsl.check.width import Width
 from celldsl.schedule import plan_kernels
-from celldsl.schedule.cpu_program import Concat, Take
+from celldsl.schedule.cpu_statements import Concat, Take
 from celldsl.symbolic import lower
 from celldsl.symbolic.algebra import width_of, width_value
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from celldsl.check.width import Shape, Width
 from celldsl.schedule.cpu import CpuSchedule
-from celldsl.schedule.cpu_program import Along, Multiply, Symbol, Take
+from celldsl.schedule.cpu_statements import Along, Multiply, Symbol, Take
 from celldsl.symbolic.algebra import signal_symbol
 
 Role = Literal[

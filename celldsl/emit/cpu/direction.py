@@ -8,8 +8,8 @@ from celldsl.check.width import Shape, Width
 from celldsl.emit.cpu.arguments import Arguments, Pointer
 from celldsl.emit.cpu.printer import Printer
 from celldsl.schedule.cpu import CpuSchedule
-from celldsl.schedule.cpu_program import Gather, Symbol
 from celldsl.schedule.cpu_stages import Buffer, Group, Place, StackedProduct, Steps
+from celldsl.schedule.cpu_statements import Gather, Symbol
 from celldsl.symbolic.algebra import signal_symbol
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from celldsl.check.cell import Setting
 from celldsl.check.width import Shape
 from celldsl.emit.cpu.direction import Direction
-from celldsl.schedule.cpu_program import Gather, Let, Symbol
 from celldsl.schedule.cpu_stages import Group, Place
+from celldsl.schedule.cpu_statements import Gather, Let, Symbol
 from celldsl.symbolic.algebra import signal_symbol
 
 

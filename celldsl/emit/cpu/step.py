@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from celldsl.emit.cpu.direction import Direction
 from celldsl.emit.cpu.lanes import function
-from celldsl.schedule.cpu_program import Along, Concat, Take
 from celldsl.schedule.cpu_stages import Group, Stage
+from celldsl.schedule.cpu_statements import Along, Concat, Take
 from celldsl.symbolic.algebra import signal_symbol
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from celldsl.emit.cpu.direction import Direction
-from celldsl.schedule.cpu_program import Symbol
 from celldsl.schedule.cpu_stages import Place
+from celldsl.schedule.cpu_statements import Symbol
 
 
 def weights(d: Direction) -> Iterator[str]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from celldsl.check.width import Shape
-from celldsl.schedule.cpu_program import Along, Concat, Let, Multiply, Programs, Symbol, Take
+from celldsl.schedule.cpu_statements import Along, Concat, Let, Multiply, Programs, Symbol, Take
 from celldsl.symbolic.algebra import signal_symbol
 
 Values = dict[Symbol, Tensor]

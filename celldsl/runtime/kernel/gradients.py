@@ -13,7 +13,7 @@ from torch import Tensor
 
 from celldsl.runtime.kernel.evaluate import outer
 from celldsl.runtime.kernel.layout import Layout, Tensors
-from celldsl.schedule.cpu_program import Symbol
+from celldsl.schedule.cpu_statements import Symbol
 from celldsl.symbolic.algebra import signal_symbol
 
 

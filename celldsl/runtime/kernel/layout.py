@@ -16,7 +16,7 @@ from torch import Tensor
 from celldsl.check.width import Shape
 from celldsl.emit.cpu.arguments import Arguments
 from celldsl.runtime.kernel.memory import REUSED
-from celldsl.schedule.cpu_program import Symbol
+from celldsl.schedule.cpu_statements import Symbol
 from celldsl.symbolic.algebra import signal_symbol
 
 GIVEN = ("sizes", "input", "before", "initial", "constant", "matrix")

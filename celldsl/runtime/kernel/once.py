@@ -20,7 +20,7 @@ from celldsl.check.cell import Cell
 from celldsl.check.width import Shape, Width
 from celldsl.functions import FUNCTIONS as TABLE
 from celldsl.runtime.kernel.evaluate import FUNCTIONS
-from celldsl.schedule.cpu_program import Programs, Symbol
+from celldsl.schedule.cpu_statements import Programs, Symbol
 from celldsl.schedule.rows import blocks_of
 from celldsl.symbolic.algebra import dim_symbol, parameter_symbol
 from celldsl.symbolic.tape import Node, OpaqueNode, ProductNode
