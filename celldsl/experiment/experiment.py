@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -93,8 +94,10 @@ class Experiment:
     """What a scale took away, one line each; empty at full scale."""
     changed: Sequence[str] = ()
     """Settings that are not the file's, one line each."""
-    command: str = ""
-    """The command line that asked for it, for its report."""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """The file's own settings, before a scale or a command changed any."""
+    commands: Sequence[str] = ()
+    """The command lines that made the runs of its folder, each once, in their order."""
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -161,7 +164,7 @@ class Experiment:
         )
 
     def _change(self, name: str, value: Any) -> str:
-        before = f" instead of {self.settings[name]}" if name in ENDS and name in self.settings else ""
+        before = f"{INSTEAD}{self.origin[name]}" if name in ENDS and name in self.origin else ""
         return f"{label(name)}: {value}{before}"
 
     def check(self) -> None:
@@ -178,8 +181,12 @@ class Experiment:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Experiment:
-        scales = {name: Scale(**each) for name, each in data["scales"].items()}
-        return cls(**{**data, "scales": scales, "published": [Published(**each) for each in data["published"]]})
+        told = dict(data)
+        if "command" in told:  # an older folder: it has the last command alone, and no origin
+            last = told.pop("command")
+            told |= {"commands": [last] if last else [], "origin": _before(told)}
+        told["scales"] = {name: Scale(**each) for name, each in told["scales"].items()}
+        return cls(**{**told, "published": [Published(**each) for each in told["published"]]})
 
     def _axis(self, axis: str) -> None:
         if axis not in self.axes:
@@ -194,6 +201,20 @@ LABELS = {"train_limit": "training examples", "test_limit": "test examples"}
 def label(setting: str) -> str:
     """What a report calls a setting."""
     return LABELS.get(setting, setting)
+
+
+def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with tables taken apart into their entries, `task_options.padding`."""
+    told: dict[str, Any] = {}
+    for name, value in settings.items():
+        told |= (
+            {f"{name}.{entry}": each for entry, each in value.items()} if isinstance(value, Mapping) else {name: value}
+        )
+    return told
+
+
+INSTEAD = " instead of "
+"""Between a setting and what the file has, in a line of `reduced` or `changed`."""
 
 
 HARMLESS = frozenset({"threads", "backend", "eval_batch", "checkpoint_steps", "checkpoint_seconds"})
@@ -216,6 +237,24 @@ def with_settings(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> di
 def same(one: Any, other: Any) -> bool:
     """Equal as a reader of the file would say it: 1e-3 and 0.001 are, 1 and True are not."""
     return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _before(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of plain data as they were before its `reduced` and `changed`, so far as those lines tell."""
+    settings = dict(data["settings"])
+    for line in (*data.get("reduced", ()), *data.get("changed", ())):
+        name, _, told = line.partition(": ")
+        _, instead, before = told.partition(INSTEAD)
+        if instead and name in flat(settings):
+            settings = with_settings(settings, {name: _value(before)})
+    return settings
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _word(axis: str, value: Any) -> str:

@@ -76,6 +76,7 @@ def parse(text: str, name: str, file: str) -> Experiment:
         reader.fail('[report] needs metric = "NAME"')
     grids = reader.grids(told["grid"])
     published = reader.table("[published]", told.get("published", {}), ("source", "values"))
+    settings = reader.settings("[settings]", told["settings"], grids[0])
     experiment = Experiment(
         name=name,
         file=file,
@@ -83,7 +84,8 @@ def parse(text: str, name: str, file: str) -> Experiment:
         paper=reader.text("paper", told.get("paper", "")),
         about=reader.text("about", told.get("about", "")),
         decisions=reader.texts("decisions", told.get("decisions", [])),
-        settings=reader.settings("[settings]", told["settings"], grids[0]),
+        settings=settings,
+        origin=settings,
         grids=grids,
         metric=reader.text("metric of [report]", report["metric"]),
         also=reader.texts("also of [report]", report.get("also", [])),

@@ -1,6 +1,6 @@
 """The folder of an experiment: what it is (experiment.json), one folder per point, the report's files.
 
-    experiment.json   the experiment as it was last asked for
+    experiment.json   the experiment as it was last asked for, and every command that made runs here
     points/NAME/      point.json, log.txt, and what the trainer writes: metrics, checkpoints, result.json;
                       failure.json where it came to no result, with the reason
     report.*, *.svg   what `celldsl experiment report` writes
@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +108,10 @@ class ExperimentFolder:
 
     def open(self, experiment: Experiment) -> None:
         """Raise ExperimentError if the folder holds other files, or an experiment of other settings."""
+        commands: Sequence[str] = ()
         if self.mark.is_file():
             before = self.experiment()
+            commands = before.commands
             changed = differences(before.settings, experiment.settings)
             if before.axes != experiment.axes:
                 changed.append(f"axes: {', '.join(before.axes)} -> {', '.join(experiment.axes)}")
@@ -121,7 +123,13 @@ class ExperimentFolder:
         elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ExperimentError(f"{self.path} is there already and holds no experiment: give another folder with -o")
         self.path.mkdir(parents=True, exist_ok=True)
-        _write(self.mark, experiment.to_json())
+        _write(self.mark, replace(experiment, commands=commands).to_json())
+
+    def add(self, command: str) -> None:
+        """Note a command that makes runs here; once, however often it is given."""
+        there = self.experiment()
+        if command not in there.commands:
+            _write(self.mark, replace(there, commands=[*there.commands, command]).to_json())
 
     def experiment(self) -> Experiment:
         """The experiment that the folder was last used for."""

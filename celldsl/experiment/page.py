@@ -31,6 +31,7 @@ def render(report: Report, drawn: Sequence[Drawn] | None = None) -> str:
         notes=tables.notes(report),
         failures=tables.failures(report),
         facts=tables.facts(report),
+        together=tables.TOGETHER,
         dots=[(title, image) for file, title, image in shown if file == "results.svg"],
         curves=[(title, image) for file, title, image in shown if file != "results.svg"],
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from celldsl.bench.report import Spread
-from celldsl.experiment.experiment import Experiment
+from celldsl.experiment.experiment import ENDS, Experiment
 from celldsl.experiment.folder import State
+from celldsl.experiment.given import Given
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,14 @@ class Run:
     seconds_per_epoch: float
     model_share: float | None
     """Part of the training time spent in forward, backward and update; None where it cannot be measured (a GPU)."""
+    given: dict[str, Any] = field(default_factory=dict)
+    """Its own value of every setting in which the runs differ, and of those that say when a run ends."""
+
+    def cut(self, ends: Mapping[str, Any]) -> bool:
+        """Whether it was given fewer epochs or less patience than `ends`, and that is what ended it."""
+        if self.stopped == "patience":
+            return self.given.get("patience") is not None and self.given["patience"] < (ends["patience"] or math.inf)
+        return bool(self.given) and self.given["epochs"] < ends["epochs"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ class Report:
     decisions: list[str]
     reduced: list[str]
     changed: list[str]
-    command: str
+    commands: list[str]
     metric: str
     also: list[str]
     higher_is_better: bool
@@ -84,7 +94,10 @@ class Report:
     columns: str | None
     axes: list[str]
     source: str
-    settings: dict[str, Any]
+    settings: dict[str, list[Any]]
+    """Those that are not the trainer's own, by flat name (`task_options.padding`): every value that a run was given."""
+    ends: dict[str, Any]
+    """The file's `epochs` and `patience`: when the runs end whose numbers the paper printed."""
     groups: list[Group]
     machines: list[dict[str, Any]]
     data: dict[str, Any]
@@ -135,15 +148,17 @@ def build(experiment: Experiment, states: Sequence[State]) -> Report:
     higher = bool(told.get("higher_is_better", results[0]["higher_is_better"] if results else True))
     if told and told["metric"] != experiment.metric:  # a further metric of the task, whose direction it does not say
         higher = experiment.metric not in LOWER
+    begun = [state for state in states if state.header] or states
+    given = Given.of(experiment, begun)
     return Report(
         name=experiment.name,
         title=experiment.title,
         paper=experiment.paper,
         about=experiment.about,
         decisions=list(experiment.decisions),
-        reduced=list(experiment.reduced),
-        changed=list(experiment.changed),
-        command=experiment.command or f"celldsl experiment run {experiment.file}",
+        reduced=given.lines(experiment.reduced),
+        changed=[*given.lines(experiment.changed), *given.further([*experiment.reduced, *experiment.changed])],
+        commands=list(experiment.commands) or [f"celldsl experiment run {experiment.file}"],
         metric=experiment.metric,
         also=list(experiment.also),
         higher_is_better=higher,
@@ -151,8 +166,9 @@ def build(experiment: Experiment, states: Sequence[State]) -> Report:
         columns=experiment.columns,
         axes=list(experiment.axes),
         source=experiment.source,
-        settings=dict(experiment.settings),
-        groups=[_grouped(experiment, list(each)) for each in grouped.values()],
+        settings=given.settings,
+        ends={name: given.before(name) for name in sorted(ENDS)},
+        groups=[_grouped(experiment, list(each), given) for each in grouped.values()],
         machines=_machines(states),
         data=dict(next((result.get("data", {}) for result in results), {})),
         points=counts,
@@ -163,7 +179,7 @@ LOWER = frozenset({"loss", "mse", "perplexity", "error", "bits"})
 """Metrics of which less is better."""
 
 
-def _grouped(experiment: Experiment, states: list[State]) -> Group:
+def _grouped(experiment: Experiment, states: list[State], given: Given) -> Group:
     header = next((state.header for state in states if state.header), {})
     axes = {axis: value for axis, value in states[0].point.axes.items() if axis != "seed"}
     return Group(
@@ -175,12 +191,12 @@ def _grouped(experiment: Experiment, states: list[State]) -> Group:
             for name, value in header.get("settings", states[0].point.settings).items()
             if name not in ("data_dir", "out")  # where things lay on one machine helps nobody on another
         },
-        runs=[_run(experiment, state) for state in states],
+        runs=[_run(experiment, state, given) for state in states],
         published=experiment.paper_value(axes),
     )
 
 
-def _run(experiment: Experiment, state: State) -> Run:
+def _run(experiment: Experiment, state: State, given: Given) -> Run:
     rows, monitor = state.rows, state.header.get("monitor", "test")
     best = state.result["best_epoch"] if state.result else _best(state, monitor)
     chosen = rows[best - 1]["test"] if rows else {}
@@ -199,6 +215,7 @@ def _run(experiment: Experiment, state: State) -> Run:
         stopped=state.result["stopped"] if state.result else "",
         seconds_per_epoch=statistics.median(row["seconds"] for row in rows) if rows else 0.0,
         model_share=_share(rows),
+        given=given.own(state),
     )
 
 

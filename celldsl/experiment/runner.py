@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,8 @@ def run(
 ) -> Report:
     """Run what is left of an experiment into its folder and return the report that is written there.
 
-    machine: settings of this machine, `data_dir` and `device`. retry: run points again that diverged, from their last
+    machine: settings of this machine, `data_dir` and `device`. command: the command line that asks for it; if it has
+    runs to make, the folder keeps it for the report. retry: run points again that diverged, from their last
     checkpoint; others that failed always are. Points that another process works on are left to it.
 
     Raises ExperimentError, SpecError, and ExperimentInterrupted after SIGINT or SIGTERM; a point that fails is a line
@@ -50,7 +50,7 @@ def run(
     watch = watch or Watch()
     folder = ExperimentFolder(out)
     if FIRST:
-        folder.open(replace(experiment, command=command))
+        folder.open(experiment)
     _compiled(experiment)
     jobs = []
     for point in experiment.points():
@@ -59,6 +59,8 @@ def run(
             jobs.append(job)
             if FIRST:
                 write_point(folder.point(point), point)
+    if FIRST and jobs and command:
+        folder.add(command)
     number = 0
     watch.begin(experiment, folder, len(jobs))
     try:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from celldsl.errors import near
 from celldsl.experiment.errors import ExperimentError
-from celldsl.experiment.experiment import Experiment, label, with_settings
+from celldsl.experiment.experiment import INSTEAD, Experiment, flat, label, with_settings
 from celldsl.train.settings import Settings
 
 
@@ -61,20 +60,10 @@ def _shrunk(experiment: Experiment, share: float) -> dict[str, Any]:
 def _differences(full: Experiment, smaller: Experiment) -> list[str]:
     """`epochs: 2 of 200`, `train_limit: 600 of 60000`."""
     of = {"train_limit": full.examples.get("train"), "test_limit": full.examples.get("test")}
-    before, after = _flat(full.settings), _flat(smaller.settings)
+    before, after = flat(full.settings), flat(smaller.settings)
     told = []
     for name, value in after.items():
         was = before.get(name, of.get(name))
         if was != value:
-            told.append(f"{label(name)}: {value}" + (f" instead of {was}" if was is not None else ""))
-    return told
-
-
-def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables taken apart into their entries."""
-    told: dict[str, Any] = {}
-    for name, value in settings.items():
-        told |= (
-            {f"{name}.{entry}": each for entry, each in value.items()} if isinstance(value, Mapping) else {name: value}
-        )
+            told.append(f"{label(name)}: {value}" + (f"{INSTEAD}{was}" if was is not None else ""))
     return told

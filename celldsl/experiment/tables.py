@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from celldsl.bench.report import Spread
+from celldsl.experiment.given import several
 from celldsl.experiment.report import Group, Report, difference
 
 Rows = list[list[str]]
@@ -98,7 +99,8 @@ def full(report: Report) -> Rows:
         row += [spread(group.spread(name)) for name in also]
         runs = group.measured
         row += [str(len(runs)) if len(runs) == len(group.runs) else f"{len(runs)} of {len(group.runs)}"]
-        row += [_range([run.epochs for run in runs]), _range([run.best_epoch for run in runs])]
+        sooner = f" of {report.ends['epochs']}" if any(run.cut(report.ends) for run in runs) else ""
+        row += [_range([run.epochs for run in runs]) + sooner, _range([run.best_epoch for run in runs])]
         pace, share = group.seconds_per_epoch, group.model_share
         row += [f"{pace:.2f}" if pace is not None else "", f"{share:.0%}" if share is not None else ""]
         rows.append(row)
@@ -112,6 +114,8 @@ def notes(report: Report) -> list[str]:
         told.append(f"Reduced: {'; '.join(report.reduced)}. The paper's numbers are at full scale.")
     if report.changed:
         told.append(f"Not as in the file: {'; '.join(report.changed)}.")
+    if sooner := _sooner(report):
+        told.append(sooner)
     best = "highest" if report.higher_is_better else "lowest"
     if report.monitor == "test":
         told.append(
@@ -134,6 +138,23 @@ def notes(report: Report) -> list[str]:
     return told
 
 
+def _sooner(report: Report) -> str:
+    """Which of our numbers beside the paper's are of runs that ended sooner than the file says; "" if none is."""
+    beside = [group for group in report.groups if group.published is not None and group.measured]
+    cut = {id(group): [run for run in group.measured if run.cut(report.ends)] for group in beside}
+    runs = [run for each in cut.values() for run in each]
+    if not runs:
+        return ""
+    done = _range([run.epochs for run in runs])
+    whole = all(len(cut[id(group)]) == len(group.measured) for group in beside)
+    whose = "" if whole else f", for {'; '.join(label(group, report) for group in beside if cut[id(group)])}"
+    return f"The paper's numbers are of up to {report.ends['epochs']} epochs, ours beside them of {done}{whose}."
+
+
+TOGETHER = "In this order, into one folder:"
+"""Above several commands."""
+
+
 def failures(report: Report) -> list[tuple[str, str]]:
     """The points that came to no result, with their reasons."""
     return [(run.name, f"{run.status}: {run.reason}") for group in report.groups for run in group.runs if run.reason]
@@ -146,7 +167,7 @@ def progress(report: Report) -> str:
 
 def facts(report: Report) -> list[tuple[str, str]]:
     """The settings and the machines, as lines of a table."""
-    told = [(name, shown(value)) for name, value in report.settings.items()]
+    told = [(name, several(values, shown)) for name, values in report.settings.items()]
     for axis in report.axes:
         values = dict.fromkeys(shown(group.axes.get(axis)) for group in report.groups)
         if axis == "seed":
@@ -180,7 +201,8 @@ def markdown(report: Report, figures: Sequence[tuple[str, str]] = ()) -> str:
         lines += ["## Runs without a result", "", *(f"- `{name}`: {reason}" for name, reason in failed), ""]
     if report.decisions:
         lines += ["## Decisions", "", *(f"- {decision}" for decision in report.decisions), ""]
-    lines += ["## How this was made", "", f"    {report.command}", ""]
+    lines += ["## How this was made", "", *([TOGETHER, ""] if len(report.commands) > 1 else [])]
+    lines += [*(f"    {command}" for command in report.commands), ""]
     lines += [*_markdown([["", ""], *([name, text] for name, text in facts(report))], 2), ""]
     return "\n".join(lines)
 

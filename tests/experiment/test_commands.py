@@ -43,7 +43,8 @@ def test_run_status_report(folder, capsys):
     assert main(["experiment", "report", "runs/trial", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["points"] == {"finished": 2}
-    assert "--only lr=0.01 --set epochs=1" in report["command"], "a report remade keeps the command"
+    (command,) = report["commands"]
+    assert "--only lr=0.01 --set epochs=1" in command, "a report remade keeps the command"
 
 
 def test_mistakes_are_errors(folder, capsys):

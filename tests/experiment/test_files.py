@@ -71,7 +71,7 @@ def test_published_numbers_belong_to_their_axes():
     assert trial().with_settings({"hidden": 13}).paper_value({"cell": "lstm", "lr": 1e-3}) is None
     assert trial().with_settings({"epochs": 7}).paper_value({"cell": "lstm", "lr": 1e-3}) == 0.5  # fewer, told
     changed = scaled(trial(), "0.1").with_settings({"epochs": 7, "threads": 2, "train_limit": 30})
-    assert changed.changed == ["epochs: 7 instead of 5", "training examples: 30"]
+    assert changed.changed == ["epochs: 7 instead of 50", "training examples: 30"]
     assert changed.reduced == ["test examples: 10 instead of 100"]
     assert trial().with_settings({"threads": 2}).paper_value({"cell": "lstm", "lr": 1e-3}) == 0.5
 

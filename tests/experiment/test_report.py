@@ -36,15 +36,21 @@ def row(epoch: int, accuracy: float) -> dict:
     return {"epoch": epoch, "lr": 0.1, "steps": 3, "train": scores, "test": scores, **times}
 
 
-def made(experiment: Experiment, **status: tuple[str, list[float]]) -> Report:
-    """The report of runs with these curves: finished ones, except for seeds whose `seedN=` says otherwise."""
+def made(
+    experiment: Experiment, given: dict[int, dict] | None = None, stopped: str = "epochs", **status: tuple
+) -> Report:
+    """The report of runs with these curves: finished ones, except for seeds whose `seedN=` says otherwise.
+
+    given: by seed, the settings of its runs that are not the experiment's.
+    """
     states = []
     for point in experiment.points():
         seed, lr = point.axes["seed"], point.axes["lr"]
         kind, curve = status.get(f"seed{seed}", ("finished", [0.4, 0.6 + 0.01 * seed + lr, 0.5]))
         rows = [row(at, value) for at, value in enumerate(curve, 1)]
-        result = {"best_epoch": 2, "stopped": "epochs", "higher_is_better": True} if kind == "finished" else None
-        header = {**HEADER, "cell": point.axes["cell"].rpartition(".")[2]} if rows else {}
+        result = {"best_epoch": 2, "stopped": stopped, "higher_is_better": True} if kind == "finished" else None
+        told = {**point.settings, **(given or {}).get(seed, {})}
+        header = {**HEADER, "cell": point.axes["cell"].rpartition(".")[2], "settings": told} if rows else {}
         reason = "it blew up" if kind in ("diverged", "failed") else ""
         states.append(State(point, Path("nowhere"), kind, header, rows, result, reason))
     return build(experiment, states)
@@ -126,6 +132,55 @@ def test_reductions_stand_on_the_page():
     assert "At reduced scale" in render(report)
     assert "At reduced scale" not in render(made(trial()))
     assert "Not as in the file: hidden: 13." in markdown(made(trial(hidden=13)))
+
+
+def test_settings_are_what_runs_were_given_and_not_what_was_asked_for_last():
+    def lines(report: Report) -> list[str]:
+        assert f"<b>Not as in the file</b>: {'; '.join(report.changed)}." in render(report, []) or not report.changed
+        return report.changed
+
+    seeds = [0, 1, 2]
+    given = {0: {"epochs": 1}, 1: {"epochs": 2, "patience": 5, "threads": 4}}
+    report = made(trial(seed=seeds), given)  # the last command changed nothing
+    assert lines(report) == ["epochs: 1 to 3 instead of 3", "patience: none or 5"]
+    table = dict(facts(report))
+    assert [table[name] for name in ("epochs", "patience", "threads")] == ["1 to 3", "none or 5", "1 to 4"]
+    assert report.groups[0].runs[1].given == {"epochs": 2, "patience": 5, "threads": 4}
+    assert lines(made(trial(seed=seeds, epochs=7), given)) == ["epochs: 1 to 7 instead of 3", "patience: none or 5"]
+    asked = trial(seed=seeds, epochs=7)
+    assert lines(made(asked, {seed: {"epochs": 3} for seed in seeds})) == [], "asked for, and given to no run"
+    assert lines(made(asked, seed1=("waiting", []), seed2=("waiting", []))) == ["epochs: 7 instead of 3"]
+    small = replace(trial(seed=seeds), examples={"train": 1000, "test": 100})
+    report = made(scaled(small, "0.3"), {0: {"epochs": 2}})
+    assert "epochs: 1 to 2 instead of 3" in report.reduced
+    assert report.changed == []
+    report = made(scaled(small, "0.3").with_settings({"epochs": 2}))
+    assert report.changed == ["epochs: 2 instead of 3"], "the file's, not the scale's"
+
+
+def test_fewer_epochs_than_the_papers_are_said():
+    """In the table, and in a line that names them if they are not all of those beside a number of the paper."""
+
+    def told(report: Report) -> tuple[list[str], str]:
+        place = full(report)[0].index("epochs")
+        said = [note for note in notes(report) if note.startswith("The paper's numbers are of up to")]
+        return [row[place] for row in full(report)[1:]], "".join(said)
+
+    assert told(made(trial())) == (["3"] * 4, "")
+    said = "The paper's numbers are of up to 3 epochs, ours beside them of 2."
+    assert told(made(trial(epochs=2), seed0=("finished", [0.4, 0.6]))) == (["2 of 3"] * 4, said)
+    # Two seeds: one did all, one only two. GRU, and the other rate, have no number of the paper.
+    part = made(trial(seed=[0, 1]), {1: {"epochs": 2}}, seed1=("finished", [0.4, 0.6]))
+    assert told(part) == (["2–3 of 3"] * 4, f"{said[:-1]}, for LSTM, η₀ = 1e-2.")
+    assert said in markdown(made(trial(epochs=2), seed0=("finished", [0.4, 0.6])))
+    assert "ours beside them of 2, for LSTM" in render(part, [])
+    # Stopped by the file's own patience a run is as long as the paper's; by less, it is not.
+    patient = replace(trial(epochs=2), origin={**trial().origin, "patience": 5})
+    curve = {"seed0": ("finished", [0.4, 0.6]), "stopped": "patience"}
+    assert told(made(patient, {0: {"patience": 5}}, **curve)) == (["2"] * 4, "")
+    assert told(made(patient, {0: {"patience": 1}}, **curve)) == (["2 of 3"] * 4, said)
+    # Without a number of the paper beside them nothing is said of it.
+    assert told(made(replace(trial(epochs=2), published=()), seed0=("finished", [0.4, 0.6])))[1] == ""
 
 
 def test_whose_word_vectors_is_said(report):

@@ -69,6 +69,40 @@ def test_a_grid_grows_and_the_report_keeps_what_was_there(tmp_path):
     assert report.groups[0].runs[0].epochs == 4
 
 
+def test_a_folder_made_by_several_commands_tells_all_of_them(tmp_path):
+    """What each run was really given, and every command that made runs; one that found nothing to do is none."""
+    out = tmp_path / "out"
+    both, one = trial(lr=[1e-2], epochs=1), trial(lr=[1e-2], cell=["torch.nn.GRU"], epochs=2)
+    run(both, out, machine=CPU, command="run both")
+    first = (out / "experiment.json").read_text()
+    run(one, out, machine=CPU, command="run one")
+    run(one, out, machine=CPU, command="run nothing")
+    report = run(trial(lr=[1e-2], seed=[0, 1], cell=["torch.nn.GRU"], epochs=2), out, machine=CPU, command="run both")
+    assert report.commands == ["run both", "run one"]
+    assert report.changed == ["epochs: 1 to 2 instead of 3"]
+    assert report.settings["epochs"] == [2, 1]
+    assert {run.name: run.given["epochs"] for group in report.groups for run in group.runs} == {
+        "torch.nn.gru-lr0.01-seed0": 2,
+        "torch.nn.gru-lr0.01-seed1": 2,
+        "torch.nn.lstm-lr0.01-seed0": 1,
+    }
+    text = (out / "report.md").read_text()
+    assert "In this order, into one folder:\n\n    run both\n    run one\n" in text
+    assert "<pre>run both\nrun one</pre>" in (out / "report.html").read_text()
+    # A folder of before: the last command alone, and the file's settings only where a line tells them.
+    old = json.loads(first)
+    assert old["commands"] == ["run both"]
+    del old["origin"], old["commands"]
+    (out / "experiment.json").write_text(json.dumps({**old, "command": "run both"}))
+    again = collect(ExperimentFolder(out))
+    assert again.commands == ["run both"]
+    assert (again.changed, again.ends) == (report.changed, report.ends)
+    (out / "experiment.json").write_text(json.dumps({**old, "command": "", "changed": []}))
+    assert collect(ExperimentFolder(out)).commands == ["celldsl experiment run trial.toml"]
+    run(one, out, machine=CPU, command="run nothing")
+    assert collect(ExperimentFolder(out)).changed == report.changed, "a folder of before is taken over"
+
+
 def test_another_experiment_does_not_enter_the_folder(whole, tmp_path):
     with pytest.raises(ExperimentError, match="hidden: 12 -> 13"):
         run(trial(hidden=13), whole, machine=CPU)
