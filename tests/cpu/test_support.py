@@ -22,7 +22,29 @@ softplus log_sigmoid gelu elu"""
 FUNCTIONS = NAMES.split()
 
 # Units in the last place of the result, for what has loops of its own. Stated in support.hpp.
-ULP = {torch.float32: {"exp": 3, "sigmoid": 3, "tanh": 3}, torch.float64: {"exp": 2, "sigmoid": 4, "tanh": 4}}
+ULP = {
+    torch.float32: {"exp": 3, "sigmoid": 3, "tanh": 3}
+    | dict.fromkeys(("log", "log1p", "erf", "elu", "softplus", "log_sigmoid"), 2),
+    torch.float64: {"exp": 2, "log": 2, "log1p": 2, "erf": 3, "elu": 3, "softplus": 3, "log_sigmoid": 3}
+    | {"sigmoid": 4, "tanh": 4},
+}
+
+
+def softplus(x: Tensor) -> Tensor:
+    return x.clamp_min(0) + torch.log1p(torch.exp(-x.abs()))
+
+
+EXACT = {
+    **{name: getattr(torch, name) for name in ("exp", "sigmoid", "tanh", "log", "log1p", "erf")},
+    "elu": lambda x: torch.where(x > 0, x, torch.expm1(x.clamp_max(0))),
+    "softplus": softplus,
+    "log_sigmoid": lambda x: -softplus(-x),
+}
+RANGES = {
+    "log": ((1e-6, 1e-3), (1e-3, 5), (0.9, 1.1), (5, 1e6)),
+    "log1p": ((0, 1e-6), (0, 1e-3), (0, 1), (0.4, 0.42)),
+    "erf": ((-1e-3, 1e-3), (-1, 1), (0.9, 1.1), (-9, 9)),
+}
 
 
 def runs_here(name: str) -> bool:
@@ -40,9 +62,10 @@ def compiled(request):
         (resources.files("celldsl.emit.cpu") / "support.hpp").read_text(encoding="utf-8"),
         "using namespace celldsl;",
     ]
-    for function in FUNCTIONS:
+    exported = 'extern "C" __attribute__((visibility("default"))) void'
+    for function in [*FUNCTIONS, "log1p"]:
         lines.append(
-            f'extern "C" __attribute__((visibility("default"))) void f_{function}(const real* a, real* b, int64_t n) {{'
+            f"{exported} f_{function}(const real* a, real* b, int64_t n) {{"
             f" for (int64_t j = 0; j < n; j += LANES) store(b + j, celldsl::{function}(load(a + j))); }}"
         )
     patch = pytest.MonkeyPatch()
@@ -63,14 +86,13 @@ def compiled(request):
     return dtype, call
 
 
-@pytest.mark.parametrize("function", ["exp", "sigmoid", "tanh"])
+@pytest.mark.parametrize("function", EXACT)
 def test_error_bounds(compiled, function):
     dtype, call = compiled
-    exact = {"exp": torch.exp, "sigmoid": torch.sigmoid, "tanh": torch.tanh}[function]
     info = torch.finfo(dtype)
-    for low, high in ((-1e-3, 1e-3), (-1, 1), (-9, 9), (-80, 80)):
+    for low, high in RANGES.get(function, ((-1e-3, 1e-3), (-1, 1), (-9, 9), (-80, 80))):
         x = torch.linspace(low, high, 1 << 14, dtype=dtype)
-        reference = exact(x.double())
+        reference = EXACT[function](x.double())
         error = (call(function, x).double() - reference).abs() / reference.abs().clamp_min(info.tiny / info.eps)
         assert error.max().item() / info.eps <= ULP[dtype][function]
 
@@ -101,6 +123,23 @@ def test_nan_infinity_and_the_ends(compiled):
     found = call("sigmoid", ends)
     assert found[0].isnan()
     torch.testing.assert_close(found[1:8], torch.sigmoid(ends[1:8]), rtol=1e-6, atol=1e-37)
+
+
+@pytest.mark.parametrize("function", ["log", "sqrt", "floor", "erf", "elu", "softplus", "log_sigmoid", "abs"])
+def test_zeros_subnormal_numbers_and_what_lies_outside(compiled, function):
+    """As torch does on each, to the sign of a zero."""
+    from celldsl.runtime.kernel.evaluate import FUNCTIONS as REFERENCE
+
+    dtype, call = compiled
+    inf, nan, info = float("inf"), float("nan"), torch.finfo(dtype)
+    least = info.tiny * info.eps  # the least subnormal number
+    sizes = [0.0, least, 5 * least, info.tiny / 3, info.tiny, 0.5, 1.0, 100.0, info.max, inf]
+    x = torch.tensor([nan, *sizes, *(-size for size in sizes), 1e-4, 3.0, -1e-4], dtype=dtype)
+    x = torch.cat([x, x[torch.randperm(24, generator=torch.Generator().manual_seed(0))]])  # in other lanes too
+    found, reference = call(function, x), (torch.erf if function == "erf" else REFERENCE[function])(x)
+    torch.testing.assert_close(found, reference, rtol=4 * info.eps, atol=2 * least, equal_nan=True)
+    finite = ~reference.isnan()
+    assert torch.equal(found[finite].signbit(), reference[finite].signbit())
 
 
 @pytest.mark.parametrize("flags", [("-mavx2", "-mfma"), ("-mavx512f",), ()], ids=["avx2", "avx512", "portable"])
