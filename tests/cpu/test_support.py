@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import platform
 import subprocess
 from importlib import resources
@@ -20,6 +21,8 @@ if platform.machine() in ("x86_64", "AMD64"):
 NAMES = """exp sigmoid tanh abs sign relu hard_sigmoid hard_tanh softsign silu leaky_relu log erf sin cos sqrt floor
 softplus log_sigmoid gelu elu"""
 FUNCTIONS = NAMES.split()
+SUMS = ["sum", "mean", "norm", "dot"]
+ROWS = ["softmax", "cumsum", "cumax", "layernorm", "rmsnorm"]
 
 # Units in the last place of the result, for what has loops of its own. Stated in support.hpp.
 ULP = {
@@ -68,6 +71,11 @@ def compiled(request):
             f"{exported} f_{function}(const real* a, real* b, int64_t n) {{"
             f" for (int64_t j = 0; j < n; j += LANES) store(b + j, celldsl::{function}(load(a + j))); }}"
         )
+    for function in SUMS:
+        body = f"*b = along::{function}({'a, a' if function == 'dot' else 'a'}, n);"
+        lines.append(f"{exported} f_{function}(real* a, real* b, int64_t n) {{ {body} }}")
+    for function in [*ROWS, "reverse_cumsum"]:
+        lines.append(f"{exported} f_{function}(real* a, real* b, int64_t n) {{ along::{function}(a, b, n); }}")
     patch = pytest.MonkeyPatch()
     patch.setattr(build, "NATIVE", TARGETS[name])
     try:
@@ -76,8 +84,8 @@ def compiled(request):
     finally:
         patch.undo()
 
-    def call(function: str, x: Tensor) -> Tensor:
-        y = torch.empty_like(x)
+    def call(function: str, x: Tensor, out: Tensor | None = None) -> Tensor:
+        y = torch.empty_like(x) if out is None else out
         getattr(library, f"f_{function}")(
             ctypes.c_void_p(x.data_ptr()), ctypes.c_void_p(y.data_ptr()), ctypes.c_int64(x.numel())
         )
@@ -140,6 +148,59 @@ def test_zeros_subnormal_numbers_and_what_lies_outside(compiled, function):
     torch.testing.assert_close(found, reference, rtol=4 * info.eps, atol=2 * least, equal_nan=True)
     finite = ~reference.isnan()
     assert torch.equal(found[finite].signbit(), reference[finite].signbit())
+
+
+def at_the_end_of_a_page(x: Tensor) -> tuple[Tensor, mmap.mmap]:
+    """A copy that ends where memory ends that may be touched: what reads or writes behind it does not live on."""
+    size = mmap.PAGESIZE
+    memory = mmap.mmap(-1, 2 * size)
+    first = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    protect = ctypes.CDLL(None).mprotect
+    assert protect(ctypes.c_void_p(first + size), ctypes.c_size_t(size), ctypes.c_int(0)) == 0
+    whole = torch.frombuffer(memory, dtype=x.dtype, count=size // x.element_size())
+    whole.fill_(float("nan"))
+    row = whole[whole.numel() - x.numel() :]
+    return row.copy_(x), memory
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 23, 31, 33, 50, 63, 64, 101])
+def test_along_a_row(compiled, n):
+    """Any length, from any address, with nothing behind the row; in the operand's place too."""
+    from celldsl.runtime.kernel.evaluate import FUNCTIONS as REFERENCE
+
+    dtype, call = compiled
+    x = 3 * torch.randn(n, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
+    bound = {"rtol": 16 * torch.finfo(dtype).eps, "atol": 64 * torch.finfo(dtype).eps}
+    row, _memory = at_the_end_of_a_page(x.to(dtype))
+    for function in SUMS:
+        operands = (row.double(),) * (2 if function == "dot" else 1)
+        result = torch.zeros(1, dtype=dtype)
+        call(function, row, result)
+        torch.testing.assert_close(result, REFERENCE[function](*operands).to(dtype), **bound, msg=function)
+    references = {name: REFERENCE[name](row.double()) for name in ROWS}
+    references["reverse_cumsum"] = row.double().flip(0).cumsum(0).flip(0)
+    for function, reference in references.items():
+        out, _more = at_the_end_of_a_page(torch.zeros_like(row))
+        call(function, row, out)
+        torch.testing.assert_close(out, reference.to(dtype), **bound, msg=function)
+        before = torch.as_strided(out, (8,), (1,), out.storage_offset() - 8)
+        assert before.isnan().all(), function
+        out.copy_(row)
+        call(function, out, out)
+        torch.testing.assert_close(out, reference.to(dtype), **bound, msg=function)
+
+
+def test_softmax_of_nan_and_infinities(compiled):
+    dtype, call = compiled
+    inf, nan = float("inf"), float("nan")
+    for n in (3, 8, 21):
+        for value in (nan, inf, -inf, 1e4, -1e4):
+            for place in (0, n // 2, n - 1):
+                x = torch.linspace(-1, 1, n, dtype=dtype)
+                x[place] = value
+                torch.testing.assert_close(call("softmax", x), x.softmax(0), rtol=1e-6, atol=1e-37, equal_nan=True)
+        x = torch.full((n,), -inf, dtype=dtype)
+        assert call("softmax", x).isnan().all()
 
 
 @pytest.mark.parametrize("flags", [("-mavx2", "-mfma"), ("-mavx512f",), ()], ids=["avx2", "avx512", "portable"])

@@ -437,25 +437,77 @@ CELLDSL_INLINE vec raised(vec a) {
 }
 
 // --- along a row: the whole vector of one row is in memory ---------------------------------
+//
+// Rows begin anywhere, and nothing stands behind them: what fills no vector is read and written in part. Sums are of
+// many partial sums, so they differ from those of a loop over entries by rounding. A result may take its operand's place.
 
 namespace along {
+// Whether a lane is among the first `count`.
+CELLDSL_INLINE mask among(int count) {
+  static const real number[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return load(number) < broadcast(real(count));
+}
+// Calls each(part, j, count) for all vectors of a row, from entry j on; part is true of the last one if it is not full.
+template <class Each>
+CELLDSL_INLINE void vectors(int64_t n, Each each) {
+  int64_t j = 0;
+  for (; j + LANES <= n; j += LANES) each(std::false_type{}, j, LANES);
+  if (j < n) each(std::true_type{}, j, static_cast<int>(n - j));
+}
+// The sum of a vector's lanes: halves onto each other.
+CELLDSL_INLINE real total(vec v) {
+  real lane[LANES];
+  std::memcpy(lane, &v, sizeof v);
+#pragma GCC unroll 8
+  for (int half = LANES / 2; half; half /= 2)
+#pragma GCC unroll 8
+    for (int j = 0; j < half; ++j) lane[j] += lane[j + half];
+  return lane[0];
+}
+// The sum of term(part, j, count) over all vectors of a row; terms are zero in lanes that are not among the count.
+template <class Term>
+CELLDSL_INLINE real summed(int64_t n, Term term) {
+  constexpr std::false_type full{};
+  vec even{}, odd{};  // one sum alone would wait for its own additions
+  int64_t j = 0;
+  for (; j + 2 * LANES <= n; j += 2 * LANES) {
+    even += term(full, j, LANES);
+    odd += term(full, j + LANES, LANES);
+  }
+  if (j + LANES <= n) {
+    even += term(full, j, LANES);
+    j += LANES;
+  }
+  if (j < n) odd += term(std::true_type{}, j, static_cast<int>(n - j));
+  return total(even + odd);
+}
+
 inline real sum(const real* a, int64_t n) {
-  real total = 0;
-  for (int64_t j = 0; j < n; ++j) total += a[j];
-  return total;
+  return summed(n, [&](auto part, int64_t j, int count) { return get<part.value>(a + j, count); });
 }
 inline real mean(const real* a, int64_t n) { return sum(a, n) / real(n); }
 inline real dot(const real* a, const real* b, int64_t n) {
-  real total = 0;
-  for (int64_t j = 0; j < n; ++j) total += a[j] * b[j];
-  return total;
+  return summed(n, [&](auto part, int64_t j, int count) {
+    return get<part.value>(a + j, count) * get<part.value>(b + j, count);
+  });
 }
 inline real norm(const real* a, int64_t n) { return std::sqrt(dot(a, a, n)); }
 inline void softmax(const real* a, real* out, int64_t n) {
-  real most = a[0], total = 0;
-  for (int64_t j = 1; j < n; ++j) most = !(a[j] <= most) ? a[j] : most;  // NaN stays
-  for (int64_t j = 0; j < n; ++j) total += out[j] = std::exp(a[j] - most);
-  for (int64_t j = 0; j < n; ++j) out[j] /= total;
+  vec most = broadcast(a[0]);
+  vectors(n, [&](auto part, int64_t j, int count) {
+    const vec x = get<part.value>(a + j, count);
+    most = max(most, part.value ? where(among(count), x, most) : x);
+  });
+  real top = most[0];
+  for (int lane = 1; lane < LANES; ++lane) top = !(most[lane] <= top) ? most[lane] : top;  // NaN stays
+  const real scale = real(1) / summed(n, [&](auto part, int64_t j, int count) {
+    const vec power = exp(get<part.value>(a + j, count) - top);
+    put<part.value>(out + j, power, count);
+    return part.value ? where(among(count), power, vec{}) : power;
+  });
+  vectors(n, [&](auto part, int64_t j, int count) {
+    put<part.value>(out + j, get<part.value>(out + j, count) * scale, count);
+  });
 }
 inline void cumsum(const real* a, real* out, int64_t n) {
   real total = 0;
@@ -476,15 +528,20 @@ inline void repeat(const real* a, real* out, int64_t n, int64_t times) {
 inline void block_sums(const real* a, real* out, int64_t n, int64_t times) {
   for (int64_t j = 0; j < n; ++j) out[j] = sum(a + j * times, times);
 }
-inline void rmsnorm(const real* a, real* out, int64_t n) {
-  const real scale = std::sqrt(dot(a, a, n) / real(n) + real(1e-5));
-  for (int64_t j = 0; j < n; ++j) out[j] = a[j] / scale;
+// (a - middle) over the root of the mean square of that.
+CELLDSL_INLINE void normalized(const real* a, real* out, int64_t n, real middle) {
+  const real squares = summed(n, [&](auto part, int64_t j, int count) {
+    vec x = get<part.value>(a + j, count) - middle;
+    if (part.value) x = where(among(count), x, vec{});
+    return x * x;
+  });
+  const real scale = real(1) / std::sqrt(squares / real(n) + real(1e-5));
+  vectors(n, [&](auto part, int64_t j, int count) {
+    put<part.value>(out + j, (get<part.value>(a + j, count) - middle) * scale, count);
+  });
 }
-inline void layernorm(const real* a, real* out, int64_t n) {
-  const real middle = mean(a, n);
-  for (int64_t j = 0; j < n; ++j) out[j] = a[j] - middle;
-  rmsnorm(out, out, n);
-}
+inline void rmsnorm(const real* a, real* out, int64_t n) { normalized(a, out, n, 0); }
+inline void layernorm(const real* a, real* out, int64_t n) { normalized(a, out, n, mean(a, n)); }
 }  // namespace along
 
 // --- memory --------------------------------------------------------------------------------
