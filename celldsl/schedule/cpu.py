@@ -214,7 +214,8 @@ _WORDS = """
     signed sizeof static struct switch template this throw true try typedef typeid typename union unsigned using
     virtual void volatile wchar_t while xor main NULL std celldsl along
     real whole vec ivec mask loose load store get put add broadcast where less between lanewise within scaled nearest
-    bits exp exp_core reciprocal sigmoid tanh abs sign max min clamp relu hard_sigmoid hard_tanh softsign silu
+    bits pattern SIGN signed_as halvings expm1_rest log_core
+    exp exp_core reciprocal sigmoid tanh abs sign max min clamp relu hard_sigmoid hard_tanh softsign silu
     leaky_relu log log1p erf sin cos sqrt floor softplus log_sigmoid gelu elu power raised sum mean dot norm softmax
     cumsum reverse_cumsum cumax rmsnorm layernorm repeat block_sums Lanes
     rows parts_of up pack multiply tile Rows Arena Matrix Product Barrier Piece Tile Forward Backward Memory At r j k
