@@ -52,10 +52,11 @@ def loads(code: str, *paths: Path) -> None:
 @torch.no_grad()
 def test_an_exported_program_is_read_by_another_process(tmp_path):
     layer = parity.layers("lstm", 3, 5, dtype=torch.float32)[1].eval()
-    names = {node.target.name() for node in exported(layer).graph.nodes if "celldsl" in str(node.target)}
+    program = exported(layer)
+    names = {node.target.name() for node in program.graph.nodes if "celldsl" in str(node.target)}
     assert names <= set(register("lstm"))
     assert len(names) == 1
-    torch.export.save(exported(layer), tmp_path / "lstm.pt2")
+    torch.export.save(program, tmp_path / "lstm.pt2")
     torch.save(cases(layer), tmp_path / "cases.pt")
     loads(
         LOADER.format(loader="torch.export.load", module=".module()", flags=build.FLAGS),

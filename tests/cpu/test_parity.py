@@ -10,7 +10,8 @@ from torch.nn.utils.rnn import pack_sequence
 from tests.cpu import parity
 from tests.cpu.odd import ODD
 
-SHIPPED = ["lstm", "lstm1", "lstm2", "lstm3", "ulstm", "gru", "gru_reset_after", "rnn"]
+OPTIMISED = ["lstm", "gru"]
+SHIPPED = ["lstm1", "lstm2", "lstm3", "ulstm", "gru_reset_after", "rnn"]
 SIZES = [(1, 1, 2, 3), (5, 7, 3, 5), (6, 33, 18, 19)]  # T, B, m, n: B not divisible by a block, n by no lane count
 IN_BLOCKS = [(1, 1, 2, 6), (5, 7, 4, 12), (6, 33, 18, 42)]  # n divisible by 2 and by 3, a block by no lane count
 
@@ -24,7 +25,9 @@ def _two_threads():
 
 
 @pytest.mark.parametrize("variant", ["folded", "hoisted"])
-@pytest.mark.parametrize("name", [*SHIPPED, *ODD])
+@pytest.mark.parametrize(
+    "name", [*(pytest.param(name, marks=pytest.mark.optimised) for name in OPTIMISED), *SHIPPED, *ODD]
+)
 def test_everything_equals_the_portable_module(name, variant, monkeypatch):
     parity.variant(monkeypatch, variant)
     source = ODD.get(name, name)
