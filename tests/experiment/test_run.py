@@ -9,10 +9,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from celldsl.cli.main import main
 from celldsl.errors import SpecError
 from celldsl.experiment import ExperimentError, collect, run
 from celldsl.experiment.folder import ExperimentFolder
@@ -36,6 +38,14 @@ class Told(Watch):
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         self.outcomes[job.name] = outcome
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_figures() -> Iterator[None]:
+    """Drawing takes longer than these runs; test_commands.py and test_shipped.py draw what such runs give."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("celldsl.experiment.runner.figures", lambda report: [])
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -184,8 +194,8 @@ def test_killed_at_any_moment_and_run_again_it_is_the_same_bits(whole, tmp_path,
     """kill -9 of the whole command, some epochs further every time, and then one that gets through."""
     file, out = tmp_path / "trial.toml", tmp_path / "out"
     file.write_text(TRIAL)
-    command = [sys.executable, "-m", "celldsl", "experiment", "run", str(file), "-o", str(out), "--device", "cpu"]
-    command += ["--jobs", str(jobs), "--set", "checkpoint_steps=3"]
+    words = ["experiment", "run", str(file), "-o", str(out), "--device", "cpu", "--set", "checkpoint_steps=3"]
+    command = [sys.executable, "-m", "celldsl", *words, "--jobs", str(jobs)]
     progress = -1
     for _ in range(kills):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -199,7 +209,7 @@ def test_killed_at_any_moment_and_run_again_it_is_the_same_bits(whole, tmp_path,
         assert process.poll() is None, "it was over before it was killed"
         process.send_signal(signal.SIGKILL)
         process.wait()
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=200)
+    assert main([*words, "--jobs", str(jobs)]) == 0  # from this process, which has torch already
     assert collect(ExperimentFolder(out)).finished
     assert results(out) == results(whole)
 
