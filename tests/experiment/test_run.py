@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ class Told(Watch):
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         self.outcomes[job.name] = outcome
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_figures() -> Iterator[None]:
+    """Drawing takes longer than these runs; test_commands.py and test_shipped.py draw what such runs give."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("celldsl.experiment.runner.figures", lambda report: [])
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +209,7 @@ def test_killed_at_any_moment_and_run_again_it_is_the_same_bits(whole, tmp_path,
         assert process.poll() is None, "it was over before it was killed"
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert main(words) == 0  # in this process, which has torch already
+    assert main([*words, "--jobs", str(jobs)]) == 0  # from this process, which has torch already
     assert collect(ExperimentFolder(out)).finished
     assert results(out) == results(whole)
 
