@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -66,7 +67,12 @@ class Runner:
     tolerance: float = TOLERANCE
     most_threads: int | None = None
     repeats: int = 1
-    saved: int | None = None
+    kept: Callable[[], int] | None = None
+
+    @cached_property
+    def saved(self) -> int | None:
+        """Bytes kept for the backward pass; None where that cannot be asked. Takes a pass forward."""
+        return None if self.kept is None else self.kept()
 
     def seconds(self, run: Callable[[], object]) -> float:
         if not self.own_threads:
@@ -97,7 +103,7 @@ def layer_runner(
         return [output, *(torch.zeros_like(x) if g is None else g for x, g in zip(leaves, grads, strict=True))]
 
     runner = Runner(train, infer, results)
-    runner.saved = saved_bytes(lambda: layer(*inputs), leaves)
+    runner.kept = lambda: saved_bytes(lambda: layer(*inputs), leaves)
     return runner
 
 

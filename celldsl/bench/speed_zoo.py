@@ -5,6 +5,7 @@ Two bars: not slower than nn.LSTM in proportion to its operations, and five time
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -84,6 +85,7 @@ def measure(
             say(name, at / len(cells))
             for shape in shapes:
                 row = known.get((name, shape)) or _row(name, shape, report.threads, effort)
+                gc.collect()  # graphs of hundreds of steps, in cycles: gigabytes
                 report.rows.append(row)
                 if row.why:
                     break

@@ -10,7 +10,7 @@ import torch
 
 import celldsl
 from celldsl.emit.cpu import emit
-from celldsl.runtime.kernel import bf16, build, cells
+from celldsl.runtime.kernel import bf16, build, cells, kernel
 from celldsl.schedule import plan_kernels
 from celldsl.symbolic import lower
 from tests.cpu import parity
@@ -46,9 +46,9 @@ class Autocast(torch.nn.Module):
 
 def compared(source: str, m: int, n: int, steps: int, batch: int, **options) -> dict[str, float]:
     """How far a layer under autocast is from the portable one without, each result relative to its largest entry."""
-    portable, kernel = parity.layers(source, m, n, dtype=torch.float32, **options)
+    portable, narrowed = parity.layers(source, m, n, dtype=torch.float32, **options)
     given = parity.inputs(source, m, steps, batch, dtype=torch.float32)
-    other = parity.gradients(Autocast(kernel), given)
+    other = parity.gradients(Autocast(narrowed), given)
     one = parity.gradients(portable, given)
     found = {}
     for name, value in one.items():
@@ -80,17 +80,28 @@ def test_odd_sizes(variant, narrow, monkeypatch):
         assert max(found.values()) < 0.05, (m, n, steps, batch, found)
 
 
+@pytest.mark.parametrize("name", ["lstm", "Blocks"])
+def test_lanes_split_over_threads(name, narrow, monkeypatch):
+    """Each thread has its own rounded operands."""
+    parity.variant(monkeypatch, "hoisted")
+    monkeypatch.setattr(kernel, "SPLIT_BYTES", 0)
+    monkeypatch.setattr(kernel, "LEAST_WORK", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    found = compared(ODD.get(name, name), 6, 132, 3, 37)
+    assert max(found.values()) < 0.05, found
+
+
 def test_one_step_is_exactly_the_product_of_rounded_operands(narrow, monkeypatch):
     """Ties and NaN as torch rounds them; sums in float."""
     parity.variant(monkeypatch, "folded")
-    _, kernel = parity.layers("cell Sum {\n  h_t = W x_t + U h_{t-1}\n}", 40, 23, dtype=torch.float32)
+    _, narrowed = parity.layers("cell Sum {\n  h_t = W x_t + U h_{t-1}\n}", 40, 23, dtype=torch.float32)
     torch.manual_seed(3)
     x, h = torch.randn(1, 19, 40), torch.randn(1, 19, 23)
     x[0, :, 5] = 1 + torch.arange(19) * 2.0**-9  # every second one is a tie
     x[0, 7, 3], x[0, 8, 2] = float("nan"), float("inf")
     with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
-        found = kernel(x, h)[0][0]
-    cell = next(iter(kernel.layers.values()))
+        found = narrowed(x, h)[0][0]
+    cell = next(iter(narrowed.layers.values()))
     rounded = [v.detach().bfloat16().double() for v in (x[0], cell.W, h[0], cell.U)]
     want = rounded[0] @ rounded[1].T + rounded[2] @ rounded[3].T
     torch.testing.assert_close(found.double(), want, rtol=1e-5, atol=1e-5, equal_nan=True)
@@ -100,7 +111,7 @@ def test_one_step_is_exactly_the_product_of_rounded_operands(narrow, monkeypatch
 def test_they_are_no_less_accurate_than_the_portable_layer_under_autocast(name, narrow, monkeypatch):
     """States stay float: over many steps that shows."""
     parity.variant(monkeypatch, "folded")
-    portable, kernel = parity.layers(name, 3, 20, dtype=torch.float32)
+    portable, narrowed = parity.layers(name, 3, 20, dtype=torch.float32)
     given = parity.inputs(name, 3, 60, 4, dtype=torch.float32)
     exact = parity.gradients(portable, given)
 
@@ -108,17 +119,17 @@ def test_they_are_no_less_accurate_than_the_portable_layer_under_autocast(name, 
         found = parity.gradients(Autocast(layer), given)
         return sum(((found[k] - v).norm() / v.norm()).item() for k, v in exact.items())
 
-    assert distance(kernel) < 0.9 * distance(portable)
+    assert distance(narrowed) < 0.9 * distance(portable)
 
 
 def test_dtypes_are_those_of_the_portable_layer(narrow):
-    portable, kernel = parity.layers("lstm", 3, 5, dtype=torch.float32)
+    portable, narrowed = parity.layers("lstm", 3, 5, dtype=torch.float32)
     x = torch.randn(4, 2, 3)
     for given in (x, x.bfloat16()):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             want, state = portable(given)
-            found, last = kernel(given)
-            again, _ = kernel(given, tuple(value.float() for value in last))
+            found, last = narrowed(given)
+            again, _ = narrowed(given, tuple(value.float() for value in last))
         assert found.dtype == want.dtype
         assert [value.dtype for value in last] == [value.dtype for value in state]
         assert again.dtype == torch.float32
@@ -127,24 +138,24 @@ def test_dtypes_are_those_of_the_portable_layer(narrow):
 
 def test_packed_sequences_and_compilation(narrow, monkeypatch):
     parity.variant(monkeypatch, "folded")
-    portable, kernel = parity.layers("gru", 3, 5, dtype=torch.float32)
+    portable, narrowed = parity.layers("gru", 3, 5, dtype=torch.float32)
     packed = torch.nn.utils.rnn.pack_sequence([torch.randn(length, 3) for length in (6, 4, 4, 1)])
     want = portable(packed)[0].data
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = kernel(packed)[0].data
+        found = narrowed(packed)[0].data
     torch.testing.assert_close(found, want, rtol=0.03, atol=0.03)
-    compiled = torch.compile(Autocast(kernel), fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(Autocast(narrowed), fullgraph=True, backend="aot_eager")
     x = torch.randn(4, 2, 3)
-    assert torch.equal(compiled(x)[0], Autocast(kernel)(x)[0])
+    assert torch.equal(compiled(x)[0], Autocast(narrowed)(x)[0])
 
 
 def test_without_tiles_autocast_gets_float_kernels(monkeypatch):
     monkeypatch.setattr(bf16, "why_not", lambda: "no tiles")
-    _, kernel = parity.layers("lstm", 3, 5, dtype=torch.float32)
+    _, narrowed = parity.layers("lstm", 3, 5, dtype=torch.float32)
     x = torch.randn(4, 2, 3)
-    assert torch.equal(Autocast(kernel)(x)[0], kernel(x)[0])
+    assert torch.equal(Autocast(narrowed)(x)[0], narrowed(x)[0])
     with torch.autocast("cpu", dtype=torch.float16):
-        assert torch.equal(kernel(x)[0], kernel(x)[0])
+        assert torch.equal(narrowed(x)[0], narrowed(x)[0])
 
 
 def test_a_processor_without_tiles_says_so(monkeypatch):
