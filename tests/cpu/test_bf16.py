@@ -11,6 +11,7 @@ import torch
 import celldsl
 from celldsl.emit.cpu import emit
 from celldsl.runtime.kernel import bf16, build, cells, kernel
+from celldsl.runtime.kernel.ahead import build_ahead, register
 from celldsl.schedule import plan_kernels
 from celldsl.symbolic import lower
 from tests.cpu import parity
@@ -156,6 +157,22 @@ def test_without_tiles_autocast_gets_float_kernels(monkeypatch):
     assert torch.equal(Autocast(narrowed)(x)[0], narrowed(x)[0])
     with torch.autocast("cpu", dtype=torch.float16):
         assert torch.equal(narrowed(x)[0], narrowed(x)[0])
+
+
+def test_kernels_of_bfloat16_are_built_and_registered_ahead_where_they_run(monkeypatch):
+    monkeypatch.setattr(bf16, "why_not", lambda: "no tiles")
+    monkeypatch.setattr(cells, "KERNELS", {})
+    assert len(register("lstm")) == 2
+    narrow = kernel.Kernel(plan_kernels(lower(celldsl.compile("rnn").checked), hoist=False), narrow=True)
+    with pytest.raises(build.BuildError, match="rnn_folded_bf16 multiplies in bfloat16: no tiles"):
+        narrow.library(torch.float32)
+    monkeypatch.setattr(bf16, "why_not", lambda: None)
+    monkeypatch.setattr(bf16, "DEFINES", ("CELLDSL_EMULATE_TILES",))
+    assert [name.count("_bf16_") for name in register("lstm")] == [0, 0, 1, 1]
+    built = list(build_ahead(celldsl.compile("rnn").checked))
+    assert [(b.variant, b.dtype) for b in built] == [
+        (variant, dtype) for variant in ("folded", "hoisted") for dtype in (torch.float32, torch.bfloat16)
+    ]
 
 
 def test_a_processor_without_tiles_says_so(monkeypatch):

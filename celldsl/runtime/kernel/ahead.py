@@ -13,7 +13,7 @@ import torch
 from celldsl import relatives
 from celldsl.check.cell import Cell
 from celldsl.library import load
-from celldsl.runtime.kernel import cells
+from celldsl.runtime.kernel import bf16, cells
 from celldsl.runtime.kernel.cells import CellKernels
 from celldsl.runtime.kernel.kernel import Kernel
 from celldsl.schedule import plan_kernels
@@ -28,7 +28,8 @@ class Built(NamedTuple):
 
 
 def build_ahead(cell: Cell, dtypes: tuple[torch.dtype, ...] = (torch.float32,)) -> Iterator[Built]:
-    """Builds both variants of a cell's kernels into the cache, with and without noise. Raises NotForCpu, BuildError."""
+    """Builds both variants of a cell's kernels into the cache, with and without noise, and in bfloat16 where it runs.
+    Raises NotForCpu, BuildError."""
     kernels = CellKernels(cell)
     forms = [(kernels.form, "")]
     if kernels.noisy is not None:
@@ -40,11 +41,17 @@ def build_ahead(cell: Cell, dtypes: tuple[torch.dtype, ...] = (torch.float32,)) 
                 begun = time.perf_counter()
                 kernel.library(dtype)
                 yield Built(kernel.schedule.variant + suffix, dtype, time.perf_counter() - begun)
+            if bf16.why_not() is None:
+                begun = time.perf_counter()
+                Kernel(kernel.schedule, narrow=True).library(torch.float32)
+                yield Built(kernel.schedule.variant + suffix, torch.bfloat16, time.perf_counter() - begun)
 
 
-def register(spec: str) -> tuple[str, str]:
-    """Register the operators of a spec, a path or a shipped name, and return their names. A process that loads what
-    torch.export or AOTInductor saved calls this first. Raises SpecError, NotForCpu."""
+def register(spec: str) -> tuple[str, ...]:
+    """Register the operators of a spec, a path or a shipped name, and return their names: for products with inputs
+    folded in and hoisted, and the same in bfloat16 where it runs. A process that loads what torch.export or AOTInductor
+    saved calls this first. Raises SpecError, NotForCpu."""
     text = relatives.whole(relatives.check(load(spec))[-1])
     kernels = cells.of(text)
-    return f"celldsl::{kernels.folded.name}", f"celldsl::{kernels.hoisted.name}"
+    kinds = (False, True) if bf16.why_not() is None else (False,)
+    return tuple(f"celldsl::{kernels.operator(hoist, narrow).name}" for narrow in kinds for hoist in (False, True))

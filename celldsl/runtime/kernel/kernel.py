@@ -86,6 +86,9 @@ class Kernel:
             with self._lock:
                 found = self._libraries.get(dtype)
                 if found is None:
+                    reason = bf16.why_not() if self.narrow else None
+                    if reason is not None:
+                        raise build.BuildError(f"{self.name} multiplies in bfloat16: {reason}")
                     more = bf16.DEFINES if self.narrow else ()
                     found = build.load(self.text, self.name, (*DTYPES[dtype], *more))
                     for direction in ("forward", "backward"):
