@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 
+from hypothesis import HealthCheck, settings
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # many small products: threads only slow them down
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("CELLDSL_BACKEND", "torch")  # kernels are built where they are what is tested: tests/cpu
@@ -13,6 +15,10 @@ os.environ.setdefault("CELLDSL_BACKEND", "torch")  # kernels are built where the
 if "CELLDSL_CACHE" not in os.environ:
     _cache = tempfile.TemporaryDirectory(prefix="celldsl-tests-")
     os.environ["CELLDSL_CACHE"] = _cache.name
+
+# A machine that does other work meanwhile is no fault of a test.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 def pytest_terminal_summary(terminalreporter):
