@@ -25,6 +25,7 @@ from celldsl.bench.speed_naive import NaiveLoop
 from celldsl.bench.speed_peak import peak
 from celldsl.bench.speed_peers import PEERS
 from celldsl.bench.speed_runs import KINDS, Effort, Measure, Runner, layer_runner
+from celldsl.errors import CelldslError
 from celldsl.machine import describe
 
 Shape = tuple[int, int, int, int]
@@ -128,7 +129,9 @@ def measure(
         if "cpu" in variants:
             for name in cells:
                 say(f"{name}: building", 0.0)
-                report.builds[name] = build_time(name)
+                built = build_time(name)
+                if built is not None:
+                    report.builds[name] = built
         for at, shape in enumerate(shapes):
             say(f"T, B, m, n = {', '.join(map(str, shape))}", at / len(shapes))
             _measure_shape(report, cells, shape, variants, effort)
@@ -250,7 +253,7 @@ def agreeing(prepared: Prepared, variants: Sequence[str], threads: int) -> Itera
         try:
             runner = prepared.runner(variant, threads)
             wrong = speed_runs.disagreement(runner, expected)
-        except (RuntimeError, ValueError) as error:
+        except (CelldslError, RuntimeError, ValueError) as error:
             wrong = str(error).partition("\n")[0]
         yield variant, wrong or runner
 
@@ -298,21 +301,23 @@ def _measure_shape(
         report.rows.append(Row(name, shape, shown, measures[0], measures[1], runner.saved))
 
 
-def build_time(name: str) -> Build:
-    """How long building a cell's kernel takes, and loading it again. The file is removed. Raises RuntimeError."""
+def build_time(name: str) -> Build | None:
+    """How long building a cell's kernel takes, and loading it again; None where there can be none, as its row
+    says then. The file is removed. Raises SpecError."""
     import celldsl
     from celldsl.runtime.kernel import build
 
+    cell = celldsl.compile(name)
     try:
-        text = celldsl.compile(name).source("cpu") + f"// measured {time.time_ns()}\n"
+        text = cell.source("cpu") + f"// measured {time.time_ns()}\n"
         begun = time.perf_counter()
         path = build.library(text, "measured")
         cold = time.perf_counter() - begun
         begun = time.perf_counter()
         build.load(text, "measured")
         warm = time.perf_counter() - begun
-    except Exception as error:
-        raise RuntimeError(f"{name}: {error}") from error
+    except CelldslError:
+        return None
     for file in path.parent.glob(f"*{path.stem}*"):
         file.unlink(missing_ok=True)
     return Build(cold, 1e3 * warm)

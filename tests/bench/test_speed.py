@@ -186,6 +186,31 @@ def test_unknown_variants_are_refused(capsys):
         speed.measure(["no_such_cell"], [TINY], ["portable"], 1, HASTE)
 
 
+def test_an_unknown_cell_is_one_message(capsys):
+    assert main(["speed", "--cells", "no_such_cell", "--shape", "3,2,4,5"]) == 1
+    told = capsys.readouterr().err
+    assert "no spec is named 'no_such_cell'" in told
+    assert "Traceback" not in told
+
+
+def test_without_a_compiler_the_row_says_why_and_the_others_are_timed(monkeypatch):
+    from celldsl.runtime.kernel import build
+
+    def none(*_, **__):
+        raise build.BuildError("no C++ compiler was found")
+
+    monkeypatch.setattr(build, "library", none)
+    build.why_not.cache_clear()
+    try:
+        report = speed.measure(["lstm"], [TINY], ["cpu", "portable"], 1, HASTE)
+    finally:
+        build.why_not.cache_clear()
+    kernel, portable = report.rows
+    assert "no C++ compiler was found" in kernel.why
+    assert portable.train is not None
+    assert report.builds == {}
+
+
 def test_the_roofline_is_measured_by_a_loop_of_its_own(monkeypatch):
     from celldsl.bench import speed_peak
     from celldsl.runtime.kernel import build

@@ -150,6 +150,18 @@ def test_packed_sequences_and_compilation(narrow, monkeypatch):
     assert torch.equal(compiled(x)[0], Autocast(narrowed)(x)[0])
 
 
+def test_noise_while_training_is_that_of_the_portable_layer(narrow, monkeypatch):
+    parity.variant(monkeypatch, "folded")
+    portable, narrowed = parity.layers("variational_lstm", 3, 8, dtype=torch.float32)
+    (x,) = parity.inputs("variational_lstm", 3, 5, 4, dtype=torch.float32)
+    torch.manual_seed(5)
+    want = portable(x)[0]
+    torch.manual_seed(5)
+    found = Autocast(narrowed)(x)[0]
+    assert not torch.equal(want, portable.eval()(x)[0]), "no mask was drawn"
+    torch.testing.assert_close(found, want, rtol=0.05, atol=0.05)
+
+
 def test_without_tiles_autocast_gets_float_kernels(monkeypatch):
     monkeypatch.setattr(bf16, "why_not", lambda: "no tiles")
     _, narrowed = parity.layers("lstm", 3, 5, dtype=torch.float32)

@@ -1,7 +1,7 @@
 """Whether kernels can multiply in bfloat16 here: by the processor's tiles (AMX), which autocast then gets.
 
 Operands are rounded to bfloat16, sums are float, and everything that is not a product stays float: states lose nothing
-over long sequences. Where there are no tiles autocast gets float kernels: multiplying in bfloat16 would be slower.
+over long sequences. Where there are no tiles autocast gets float kernels.
 """
 
 from __future__ import annotations
