@@ -42,7 +42,7 @@ class Average:
             if self.steps == 1:
                 self.means[name] = weight.detach().clone()
             else:
-                self.means[name] += (weight - self.means[name]) / self.steps
+                self.means[name].lerp_(weight, 1 / self.steps)  # one pass over memory
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:

@@ -82,12 +82,16 @@ def pack_optimiser(optimiser: torch.optim.Optimizer) -> tuple[dict[str, Tensor],
 
 
 def unpack_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Put back what `pack_optimiser` took apart."""
+    """Put back what `pack_optimiser` took apart. How it computes stays its own: another device may have written it."""
     state: dict[int, dict[str, Any]] = {}
     for key, value in [*facts["numbers"].items(), *tensors.items()]:
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
-    optimiser.load_state_dict({"state": state, "param_groups": facts["groups"]})
+    groups = [
+        {**theirs, **{how: own[how] for how in ("fused", "foreach") if how in own}}
+        for theirs, own in zip(facts["groups"], optimiser.param_groups, strict=True)
+    ]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

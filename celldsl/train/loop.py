@@ -116,7 +116,7 @@ class Run:
         begin_from(self.model, data.initial)
         self.parameters = {"layer": count(getattr(self.model, "rnn", self.model)), "model": count(self.model)}
         self.constrained: list[Any] = [each for each in self.model.modules() if hasattr(each, "constrain_")]
-        self.optimiser = make_optimiser(settings, self.model.parameters())
+        self.optimiser = make_optimiser(settings, self.model.parameters(), self.fabric.device.type)
         self.average = Average(self.model, settings.nonmono if settings.optimiser == "nt-asgd" else None)
         self.runner, self.stepper = self.fabric.setup(self.model, self.optimiser)
         rng.seed_all(settings.seed, "noise", self.fabric.global_rank)

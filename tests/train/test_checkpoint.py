@@ -85,6 +85,20 @@ def test_an_optimiser_goes_on_bit_for_bit(name: str, tmp_path: Path) -> None:
     assert torch.equal(whole, again)
 
 
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_an_optimiser_computes_its_own_way_whoever_wrote_the_checkpoint(name: str) -> None:
+    """Adagrad, for one, has a fused step on CPUs only."""
+    weight = torch.nn.Parameter(torch.linspace(-1, 1, 5))
+    here, there = (make_optimiser(Settings(optimiser=name), [weight], device) for device in ("cpu", "cuda"))
+    weight.sum().backward()
+    here.step()
+    checkpoint.unpack_optimiser(there, *checkpoint.pack_optimiser(here))
+    group = there.param_groups[0]
+    assert group["foreach"]
+    assert not group.get("fused")
+    there.step()
+
+
 def test_the_generators_are_put_back() -> None:
     import random
 

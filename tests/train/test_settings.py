@@ -92,6 +92,23 @@ def test_every_optimiser_goes_downhill(name: str) -> None:
     assert bool((weight < 2.0).all())
 
 
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_every_optimiser_takes_the_same_steps_on_every_device(name: str) -> None:
+    """A CPU's fused step is the step that other devices take."""
+    import torch
+
+    ended = []
+    for device in ("cpu", "cuda"):
+        weight = torch.nn.Parameter(torch.linspace(-2, 2, 7, dtype=torch.float64))
+        optimiser = make_optimiser(Settings(optimiser=name, lr=0.01, weight_decay=0.1), [weight], device)
+        for _ in range(3):
+            optimiser.zero_grad()
+            weight.sin().sum().backward()
+            optimiser.step()
+        ended.append(weight.detach())
+    torch.testing.assert_close(*ended, rtol=1e-12, atol=1e-12)
+
+
 def test_rmsprop_is_keras_1s() -> None:
     """a = 0.9 a + 0.1 g², p -= lr g / (sqrt(a) + 1e-8), from a = 0."""
     import torch
