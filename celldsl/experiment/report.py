@@ -91,6 +91,7 @@ class Report:
     also: list[str]
     higher_is_better: bool
     monitor: str
+    """The part of the data whose best epoch counts; "" before the first run."""
     columns: str | None
     axes: list[str]
     source: str
@@ -162,7 +163,7 @@ def build(experiment: Experiment, states: Sequence[State]) -> Report:
         metric=experiment.metric,
         also=list(experiment.also),
         higher_is_better=higher,
-        monitor=str(told.get("monitor", "test")),
+        monitor=str(told.get("monitor", "")),
         columns=experiment.columns,
         axes=list(experiment.axes),
         source=experiment.source,

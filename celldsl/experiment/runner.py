@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from celldsl.train.cells import find_cell
 from celldsl.train.checkpoint import write_atomically
 from celldsl.train.resume import finished_result
 from celldsl.train.settings import Settings
+from celldsl.train.tasks import make_task
 
 FIRST = os.environ.get("RANK", "0") == "0"
 """Under torchrun every process runs every point; the first one writes and speaks."""
@@ -44,23 +45,23 @@ def run(
     runs to make, the folder keeps it for the report. retry: run points again that diverged, from their last
     checkpoint; others that failed always are. Points that another process works on are left to it.
 
-    Raises ExperimentError, SpecError, and ExperimentInterrupted after SIGINT or SIGTERM; a point that fails is a line
-    of the report.
+    Raises ExperimentError, SpecError, TrainError if data are missing, and ExperimentInterrupted after SIGINT or
+    SIGTERM; a point that fails is a line of the report.
     """
     watch = watch or Watch()
     folder = ExperimentFolder(out)
+    every = [(point, _job(folder, point, machine or {}, tensorboard)) for point in experiment.points()]
+    undone = [(point, job) for point, job in every if not _ended(folder, point, job, retry)]
+    jobs = [job for _, job in undone]
+    _data_found(jobs)
     if FIRST:
         folder.open(experiment)
     _compiled(experiment)
-    jobs = []
-    for point in experiment.points():
-        job = _job(folder, point, machine or {}, tensorboard)
-        if not _ended(folder, point, job, retry):
-            jobs.append(job)
-            if FIRST:
-                write_point(folder.point(point), point)
-    if FIRST and jobs and command:
-        folder.add(command)
+    if FIRST:
+        for point, _ in undone:
+            write_point(folder.point(point), point)
+        if jobs and command:
+            folder.add(command)
     number = 0
     watch.begin(experiment, folder, len(jobs))
     try:
@@ -104,6 +105,12 @@ def _compiled(experiment: Experiment) -> None:
     """All cells compiled before anything runs, so that a mistake in the last is heard at once."""
     for point in {str(point.settings.get("cell")): point for point in experiment.points()}.values():
         find_cell(point.ready({}))
+
+
+def _data_found(jobs: Iterable[Job]) -> None:
+    """Data that are missing are heard of once, not from every run."""
+    for settings in (Settings.from_json(job.settings) for job in jobs):
+        make_task(settings.task, settings.task_options).find_data(settings.data_dir)
 
 
 def _job(folder: ExperimentFolder, point: Point, machine: Mapping[str, Any], tensorboard: bool) -> Job:

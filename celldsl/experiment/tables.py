@@ -121,7 +121,7 @@ def notes(report: Report) -> list[str]:
         told.append(
             f"The number of a run is its {best} on the test data over all epochs, as in the paper; it flatters."
         )
-    else:
+    elif report.monitor:
         told.append(
             f"The number of a run is that on the test data at the epoch that is best on the {report.monitor} data."
         )

@@ -23,6 +23,15 @@ HUB = {"mnist": "ylecun/mnist", "imdb": "stanfordnlp/imdb", "ptb": "ptb_text_onl
 FIX = "give a folder that holds it with data_dir (--data DIR)"
 
 
+def find(name: str, parts: Sequence[str], data_dir: str | None) -> None:
+    """Raises TrainError if parts of a set are seen not to be there. Nothing is read, and the hub is not asked."""
+    for part in parts:
+        if data_dir is None:
+            _hub(name)
+        else:
+            _file(name, part, data_dir)
+
+
 def read_table(name: str, part: str, data_dir: str | None, columns: Sequence[str]) -> pyarrow.Table:
     """The columns of one part (`train`, `test`, …) of a set; TrainError names what is missing and what to do."""
     return _from_hub(name, part, columns) if data_dir is None else _from_folder(name, part, data_dir, columns)
@@ -60,12 +69,7 @@ def _from_folder(name: str, part: str, data_dir: str, columns: Sequence[str]) ->
     import pyarrow
     import pyarrow.parquet
 
-    root = Path(data_dir)
-    path = root / name / f"{part}.parquet"
-    if not root.is_dir():
-        raise TrainError(f"data_dir {str(root)!r} is no folder")
-    if not path.is_file():
-        raise TrainError(f"{path} is missing: data_dir must hold one folder per set, here {name}/{part}.parquet")
+    path = _file(name, part, data_dir)
     try:
         found = pyarrow.parquet.read_schema(path).names
         for column in columns:
@@ -76,10 +80,24 @@ def _from_folder(name: str, part: str, data_dir: str, columns: Sequence[str]) ->
         raise TrainError(f"{path} is no Parquet file that can be read: {error}") from error
 
 
-def _from_hub(name: str, part: str, columns: Sequence[str]) -> pyarrow.Table:
-    hub = HUB.get(name)
-    if hub is None:
+def _file(name: str, part: str, data_dir: str) -> Path:
+    root = Path(data_dir)
+    path = root / name / f"{part}.parquet"
+    if not root.is_dir():
+        raise TrainError(f"data_dir {str(root)!r} is no folder")
+    if not path.is_file():
+        raise TrainError(f"{path} is missing: data_dir must hold one folder per set, here {name}/{part}.parquet")
+    return path
+
+
+def _hub(name: str) -> str:
+    if name not in HUB:
         raise TrainError(f"set {name!r} has no home on the Hugging Face hub in this form; {FIX}")
+    return HUB[name]
+
+
+def _from_hub(name: str, part: str, columns: Sequence[str]) -> pyarrow.Table:
+    hub = _hub(name)
     try:
         import datasets
     except ImportError:

@@ -21,6 +21,7 @@ from celldsl.experiment.folder import ExperimentFolder
 from celldsl.experiment.live import Watch
 from celldsl.experiment.pools import Here, Local
 from celldsl.experiment.work import Job, Outcome
+from celldsl.train import TrainError
 from tests.experiment.helpers import CPU, TRIAL, results, trial
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -150,11 +151,26 @@ def test_failures_are_recorded_and_the_rest_goes_on(tmp_path):
     assert set(told.outcomes) == {"torch.nn.lstm-lr1e_38-seed0", "torch.nn.gru-lr1e_38-seed0"}
 
 
-def test_data_that_is_missing_fails_its_runs(tmp_path):
+@pytest.mark.parametrize("task", ["mnist-rows", "mnist-pixels", "mnist-permuted", "imdb", "ptb", "sick", "sst"])
+def test_data_that_are_missing_are_heard_of_before_anything_is_written(task, tmp_path):
+    experiment = trial(seed=[0, 1], cell=["torch.nn.LSTM"], lr=[1e-2], task=task)
+    told = Told()
+    with pytest.raises(TrainError, match="is no folder"):
+        run(experiment, tmp_path / "out", machine={**CPU, "data_dir": str(tmp_path / "nowhere")}, watch=told)
+    with pytest.raises(TrainError, match=r"\.parquet is missing"):
+        run(experiment, tmp_path / "out", machine={**CPU, "data_dir": str(tmp_path)}, watch=told)
+    assert not (tmp_path / "out").exists()
+    assert told.started_jobs == []
+
+
+def test_a_run_that_failed_is_tried_again(tmp_path):
     experiment = trial(seed=[0], cell=["torch.nn.LSTM"], lr=[1e-2], task="mnist-rows")
-    report = run(experiment, tmp_path / "out", machine={**CPU, "data_dir": str(tmp_path / "nowhere")})
+    (tmp_path / "mnist").mkdir()
+    for part in ("train", "test"):
+        (tmp_path / "mnist" / f"{part}.parquet").write_text("no table")
+    report = run(experiment, tmp_path / "out", machine={**CPU, "data_dir": str(tmp_path)})
     assert report.points == {"failed": 1}
-    assert "is no folder" in report.groups[0].runs[0].reason
+    assert "is no Parquet file" in report.groups[0].runs[0].reason
     told = Told()
     run(experiment, tmp_path / "out", machine=CPU | {"data_dir": str(tmp_path)}, watch=told)
     assert told.started_jobs, "a failure is tried again"

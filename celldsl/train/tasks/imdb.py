@@ -36,6 +36,7 @@ BLANKS = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n', " "
 @dataclass(frozen=True)
 class Imdb(Task):
     name: ClassVar[str] = "imdb"
+    reads = ("imdb", ("train", "test"))
     outputs: ClassVar[int] = 1
 
     words: int = 20_000

@@ -24,6 +24,7 @@ from celldsl.train.tasks.task import Data, Split, Task
 @dataclass(frozen=True)
 class MnistRows(Task):
     name: ClassVar[str] = "mnist-rows"
+    reads = ("mnist", ("train", "test"))
     input_size: ClassVar[int] = 28
     outputs: ClassVar[int] = 10
 

@@ -33,6 +33,7 @@ PARTS = ("train", "validation", "test")
 @dataclass(frozen=True)
 class Ptb(Task):
     name: ClassVar[str] = "ptb"
+    reads = ("ptb", PARTS)
     metric: ClassVar[Metric] = Metric("perplexity", higher_is_better=False)
     every_step: ClassVar[bool] = True
 

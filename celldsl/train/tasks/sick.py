@@ -35,6 +35,7 @@ PARTS = ("train", "validation", "test")
 @dataclass(frozen=True)
 class Sick(Task):
     name: ClassVar[str] = "sick"
+    reads = ("sick", PARTS)
     metric: ClassVar[Metric] = Metric("pearson")
     outputs: ClassVar[int] = 5
 

@@ -30,6 +30,7 @@ UNESCAPED = {"-LRB-": "(", "-RRB-": ")"}
 @dataclass(frozen=True)
 class Sst(Task):
     name: ClassVar[str] = "sst"
+    reads = ("sst", PARTS)
 
     classes: int = 5
     """5, or 2: negative against positive."""

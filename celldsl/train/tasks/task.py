@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from celldsl.train.model import Layer, SequenceModel, dense
+from celldsl.train.sets import find
 
 Batch = dict[str, Tensor]
 
@@ -101,9 +102,16 @@ class Task(ABC):
     input_size: ClassVar[int]
     """Width m of what the cell reads at a step."""
     outputs: ClassVar[int]
+    reads: ClassVar[tuple[str, tuple[str, ...]] | None] = None
+    """The set that `load` reads and its parts; None: it needs none."""
     every_step: ClassVar[bool] = False
     eval_batch: ClassVar[int] = 500
     """Examples evaluated at once: a layer holds a few times B · T · n numbers for every gate."""
+
+    def find_data(self, data_dir: str | None) -> None:
+        """Raises TrainError, before anything is read, if the data are seen not to be there."""
+        if self.reads is not None:
+            find(*self.reads, data_dir)
 
     @abstractmethod
     def load(self, data_dir: str | None) -> Data:
