@@ -65,7 +65,7 @@ class TextModel(nn.Module):
 
 def activity(reading: Reading, alpha: float, beta: float) -> Tensor | None:
     """Activation regularisation α·mean(kept²) and its temporal form β·mean((output_t - output_{t-1})²) (Merity et al.
-    2017, arXiv:1708.01009); None where both are 0."""
+    2017, arXiv:1708.01009); None where both are 0. The means are over every place of the batch, padding among them."""
     penalty: Tensor | None = None
     if alpha:
         penalty = alpha * reading.kept.square().mean()
