@@ -59,7 +59,9 @@ def make_optimiser(
         return torch.optim.RMSprop(
             parameters, lr=lr, alpha=0.9, eps=1e-8, weight_decay=decay, momentum=momentum, foreach=True
         )
-    fused = device == "cpu"
+    parameters = list(parameters)
+    # torch's fused kernels walk weights and gradients as they lie in memory, whatever their strides.
+    fused = device == "cpu" and all(each.is_contiguous() for each in parameters)
     foreach = not fused
     if name == "adam":
         return torch.optim.Adam(parameters, lr=lr, weight_decay=decay, fused=fused, foreach=foreach)

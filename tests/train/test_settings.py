@@ -93,17 +93,18 @@ def test_every_optimiser_goes_downhill(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_every_optimiser_takes_the_same_steps_on_every_device(name: str) -> None:
-    """A CPU's fused step is the step that other devices take."""
+@pytest.mark.parametrize("turned", [False, True])
+def test_every_optimiser_takes_the_same_steps_on_every_device(name: str, turned: bool) -> None:
+    """A CPU's fused step is the step that other devices take; also where weights and gradients lie differently."""
     import torch
 
     ended = []
     for device in ("cpu", "cuda"):
-        weight = torch.nn.Parameter(torch.linspace(-2, 2, 7, dtype=torch.float64))
+        start = torch.linspace(-2, 2, 11 * 7, dtype=torch.float64)
+        weight = torch.nn.Parameter(start.view(7, 11).t() if turned else start.view(11, 7))
         optimiser = make_optimiser(Settings(optimiser=name, lr=0.01, weight_decay=0.1), [weight], device)
         for _ in range(3):
-            optimiser.zero_grad()
-            weight.sin().sum().backward()
+            weight.grad = weight.detach().cos().contiguous()
             optimiser.step()
         ended.append(weight.detach())
     torch.testing.assert_close(*ended, rtol=1e-12, atol=1e-12)
