@@ -4,12 +4,12 @@ numbers beside the paper's."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from celldsl.bench.drawing import INK, curve, drawing, line, saved
-from celldsl.experiment.report import Group, Report
+from celldsl.experiment.report import Group, Report, Run
 from celldsl.experiment.tables import axis_name, columns, label, shown
 
 if TYPE_CHECKING:
@@ -31,10 +31,14 @@ class Drawn:
 def figures(report: Report) -> list[Drawn]:
     """All figures of a report: ours against the paper's first, then the curves."""
     dots = against_paper(report)
-    drawn = [Drawn("results.svg", f"test {report.metric}, ours and the paper's", dots)] if dots else []
+    beside = any(group.published is not None for group in report.groups)
+    shows = f"test {report.metric}, ours and the paper's" if beside else f"test {report.metric} of every run"
+    drawn = [Drawn("results.svg", shows, dots)] if dots else []
     for title, svg in curves(report):
         value = title.rpartition(" ")[2]
-        about = f"{report.metric} against epochs on training and test data"
+        *others, last = (PARTS[part] for part in _parts(run for group in report.groups for run in group.measured))
+        on = f"{', '.join(others)} and {last}" if others else last
+        about = f"{report.metric} against epochs on {on} data"
         drawn.append(Drawn(f"curves{f'-{value}' if value else ''}.svg", f"{about}, {title}" if title else about, svg))
     return drawn
 
@@ -78,7 +82,7 @@ def _curves(figure: Figure, report: Report, groups: Sequence[Group], title: str)
 
     names, without = _labels(report), [report.columns] if report.columns else []
     runs = [run for group in groups for run in group.measured]
-    parts = [part for part in PARTS if any(part in run.curves for run in runs)]
+    parts = _parts(runs)
     figure.set_size_inches(5.2 * max(2, len(parts)), 4.0)
     panels: Sequence[Axes] = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
     seen: list[float] = []
@@ -99,6 +103,12 @@ def _curves(figure: Figure, report: Report, groups: Sequence[Group], title: str)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     figure.get_layout_engine().set(wspace=0.04)  # type: ignore[union-attr, call-arg]
+
+
+def _parts(runs: Iterable[Run]) -> list[str]:
+    """The parts of the data on which runs were scored, in PARTS' order."""
+    there = {part for run in runs for part in run.curves}
+    return [part for part in PARTS if part in there]
 
 
 def _dots(figure: Figure, report: Report, heads: Sequence[object]) -> None:

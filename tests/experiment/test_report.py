@@ -13,7 +13,7 @@ from celldsl.experiment.experiment import Experiment
 from celldsl.experiment.folder import State
 from celldsl.experiment.live import Live
 from celldsl.experiment.page import render
-from celldsl.experiment.plots import against_paper, curves
+from celldsl.experiment.plots import against_paper, curves, figures
 from celldsl.experiment.report import Report, build, difference
 from celldsl.experiment.scale import scaled
 from celldsl.experiment.tables import facts, failures, full, markdown, notes, paper_layout, shown
@@ -206,6 +206,14 @@ def test_figures_are_the_same_every_time(report):
     assert curves(report) == curves(report)
     assert [title for title, _ in curves(report, "png")] == ["η₀ = 1e-2", "η₀ = 1e-3"]
     assert against_paper(report, "png")[:4] == b"\x89PNG"
+
+
+def test_figures_are_titled_by_what_they_show(report):
+    first, *rest = (figure.title for figure in figures(report))
+    assert first == "test accuracy, ours and the paper's"
+    assert rest[0] == "accuracy against epochs on training and test data, η₀ = 1e-2"
+    alone = replace(report, groups=[replace(group, published=None) for group in report.groups])
+    assert figures(alone)[0].title == "test accuracy of every run"
 
 
 def test_the_live_table_reads_the_runs_own_files(tmp_path, monkeypatch):
