@@ -69,6 +69,7 @@ def bench(options: Options, out: Path, listener: Listener | None = None) -> Repo
     listener = listener or Listener()
     subjects = _subjects(options.cells)
     task = make_task(options.task, {})
+    task.find_data(options.data_dir)
     folder = BenchFolder(out)
     folder.open(options)
     try:

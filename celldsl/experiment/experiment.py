@@ -96,6 +96,8 @@ class Experiment:
     """Settings that are not the file's, one line each."""
     origin: Mapping[str, Any] = field(default_factory=dict)
     """The file's own settings, before a scale or a command changed any."""
+    origin_axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """The values of every axis in all grids of the file; empty for a folder of a version that did not keep them."""
     commands: Sequence[str] = ()
     """The command lines that made the runs of its folder, each once, in their order."""
 

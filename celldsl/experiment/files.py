@@ -86,6 +86,7 @@ def parse(text: str, name: str, file: str) -> Experiment:
         decisions=reader.texts("decisions", told.get("decisions", [])),
         settings=settings,
         origin=settings,
+        origin_axes={axis: [value for grid in grids for value in grid[axis]] for axis in grids[0]},
         grids=grids,
         metric=reader.text("metric of [report]", report["metric"]),
         also=reader.texts("also of [report]", report.get("also", [])),

@@ -40,6 +40,18 @@ class Given:
                 found[name] = values
         return cls(found, flat(experiment.origin))
 
+    @staticmethod
+    def axes(experiment: Experiment, states: Sequence[State]) -> list[str]:
+        """Lines for axes with values that the file's grids do not have, `hidden: 168, 200 instead of 1150, 1011`. Those
+        that a scale names stand there; more seeds or cells change nothing for the others."""
+        scaled = {line.partition(": ")[0] for line in experiment.reduced}
+        told = []
+        for axis, before in experiment.origin_axes.items():
+            values = _distinct([state.point.axes[axis] for state in states])
+            if axis not in {"seed", "cell", *scaled} and any(value not in before for value in values):
+                told.append(f"{axis}: {', '.join(map(str, values))}{INSTEAD}{', '.join(map(str, _distinct(before)))}")
+        return told
+
     def before(self, name: str) -> Any:
         """The file's value of a setting, or the trainer's own where the file is silent."""
         return self.origin.get(name, DEFAULTS.get(name))

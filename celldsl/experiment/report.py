@@ -158,7 +158,11 @@ def build(experiment: Experiment, states: Sequence[State]) -> Report:
         about=experiment.about,
         decisions=list(experiment.decisions),
         reduced=given.lines(experiment.reduced),
-        changed=[*given.lines(experiment.changed), *given.further([*experiment.reduced, *experiment.changed])],
+        changed=[
+            *given.axes(experiment, begun),
+            *given.lines(experiment.changed),
+            *given.further([*experiment.reduced, *experiment.changed]),
+        ],
         commands=list(experiment.commands) or [f"celldsl experiment run {experiment.file}"],
         metric=experiment.metric,
         also=list(experiment.also),

@@ -19,15 +19,21 @@ from celldsl.train.cached import cached
 from celldsl.train.errors import TrainError
 
 
+def find_vectors(file: str) -> Path:
+    """Where the file is. Raises TrainError if there is none."""
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise TrainError(f"vectors: there is no file {file!r}; it must be text in GloVe's format")
+    return path
+
+
 def read_vectors(file: str, numbers: Mapping[str, int]) -> tuple[Tensor, Tensor]:
     """Vectors (V, d) of the words by their numbers, and which of them (V,) the file has; the others' are 0.
 
     What was found is kept in the cache folder, since the whole file is large. Raises TrainError for a file that cannot
     be read.
     """
-    path = Path(file).expanduser()
-    if not path.is_file():
-        raise TrainError(f"vectors: there is no file {file!r}; it must be text in GloVe's format")
+    path = find_vectors(file)
     stat = path.stat()
     made_from = (str(path.resolve()), stat.st_size, stat.st_mtime_ns, sorted(numbers.items()))
     found = cached("vectors", made_from, lambda: _read(path, numbers))

@@ -13,7 +13,7 @@ from celldsl.bench.listener import Listener
 from celldsl.bench.report import Report
 from celldsl.runtime.verify import Report as Verified
 from celldsl.runtime.verify import Row
-from celldsl.train import TrainInterrupted
+from celldsl.train import TrainError, TrainInterrupted
 
 SMALL = Options(cells=("rnn",), epochs=2, hidden=4, seeds=2, threads=1)
 TRUE = Row("claim", "params = m n + n^2 + n", "m n + n^2 + n", "m n + n^2 + n", True)
@@ -139,6 +139,12 @@ def test_torch_layers_are_cells_too(tmp_path):
 def test_cells_that_cannot_be_benchmarked(cells, told, tmp_path):
     with pytest.raises(BenchError, match=told):
         bench(Options(cells=cells), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_that_are_missing_are_heard_of_before_anything_runs(tmp_path):
+    with pytest.raises(TrainError, match="is no folder"):
+        bench(Options(cells=("rnn",), task="mnist-rows", data_dir=str(tmp_path / "nowhere")), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -183,6 +183,13 @@ def test_fewer_epochs_than_the_papers_are_said():
     assert told(made(replace(trial(epochs=2), published=()), seed0=("finished", [0.4, 0.6])))[1] == ""
 
 
+def test_an_axis_with_other_values_than_the_files_is_said():
+    assert made(trial(seed=[0, 1], cell=["torch.nn.RNN"])).changed == []
+    assert made(trial(lr=[1e-2])).changed == []
+    assert made(trial(lr=[1e-2, 5.0])).changed == ["lr: 0.01, 5.0 instead of 0.01, 0.001"]
+    assert made(replace(trial(lr=[5.0]), reduced=["lr: 5.0"])).changed == []
+
+
 def test_whose_word_vectors_is_said(report):
     words = {"words": 7, "vectors": {"file": "glove.txt", "known": 5, "unknown": 2}}
     told = dict(facts(replace(report, data=words)))

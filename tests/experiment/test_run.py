@@ -163,6 +163,17 @@ def test_data_that_are_missing_are_heard_of_before_anything_is_written(task, tmp
     assert told.started_jobs == []
 
 
+def test_word_vectors_that_are_missing_are_heard_of_too(tmp_path):
+    for task in ("sick", "sst"):
+        (tmp_path / task).mkdir()
+        for part in ("train", "validation", "test"):
+            (tmp_path / task / f"{part}.parquet").write_text("not read")
+        experiment = trial(cell=["torch.nn.LSTM"], task=task, **{"task_options.vectors": "/nowhere"})
+        with pytest.raises(TrainError, match="there is no file '/nowhere'"):
+            run(experiment, tmp_path / "out", machine={**CPU, "data_dir": str(tmp_path)})
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_that_failed_is_tried_again(tmp_path):
     experiment = trial(seed=[0], cell=["torch.nn.LSTM"], lr=[1e-2], task="mnist-rows")
     (tmp_path / "mnist").mkdir()

@@ -27,7 +27,7 @@ from celldsl.train.sets import read_table
 from celldsl.train.statistics import pearson, spearman
 from celldsl.train.tasks.task import Batch, Data, Metric, Scored, Split, Task
 from celldsl.train.text import number, rows, tokens
-from celldsl.train.vectors import word_table
+from celldsl.train.vectors import find_vectors, word_table
 
 PARTS = ("train", "validation", "test")
 
@@ -55,6 +55,11 @@ class Sick(Task):
     def __post_init__(self) -> None:
         if self.kl not in ("mean", "sum"):
             raise TrainError(f"task sick: kl must be mean or sum, not {self.kl!r}")
+
+    def find_data(self, data_dir: str | None) -> None:
+        super().find_data(data_dir)
+        if self.vectors:
+            find_vectors(self.vectors)
 
     def load(self, data_dir: str | None) -> Data:
         names = ("sentence_A", "sentence_B", "relatedness_score")

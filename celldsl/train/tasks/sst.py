@@ -21,7 +21,7 @@ from celldsl.train.rng import generator
 from celldsl.train.sets import read_table
 from celldsl.train.tasks.task import Batch, Data, Scored, Split, Task
 from celldsl.train.text import number, rows
-from celldsl.train.vectors import word_table
+from celldsl.train.vectors import find_vectors, word_table
 
 PARTS = ("train", "validation", "test")
 UNESCAPED = {"-LRB-": "(", "-RRB-": ")"}
@@ -56,6 +56,11 @@ class Sst(Task):
     def __post_init__(self) -> None:
         if self.classes not in (2, 5):
             raise TrainError(f"task sst: classes must be 5 or 2, not {self.classes}")
+
+    def find_data(self, data_dir: str | None) -> None:
+        super().find_data(data_dir)
+        if self.vectors:
+            find_vectors(self.vectors)
 
     def load(self, data_dir: str | None) -> Data:
         trees = {part: read_table("sst", part, data_dir, ("tree",))["tree"].to_pylist() for part in PARTS}
